@@ -1,0 +1,1 @@
+// Lets the functions without a body in lock.go compile.
