@@ -1,0 +1,95 @@
+//go:build tamago
+
+package amd64
+
+const (
+	msrAPICBase = 0x1b
+	msrEFER     = 0xc0000080
+	msrFSBase   = 0xc0000100
+
+	cr0WP = 1 << 16
+
+	cr4UMIP = 1 << 11
+	cr4SMEP = 1 << 20
+	cr4SMAP = 1 << 21
+
+	eferNXE = 1 << 11
+)
+
+// features turns on, on the current processor, the protections it has: no
+// execution of data, read-only pages also for the kernel, no execution of or
+// access to user pages by accident, no leak of descriptor tables to ring 3.
+// OSXSAVE stays off: AVX state would have to be saved for programs.
+func features() {
+	cr0, _, _, cr4 := ReadCR()
+	writeCR0(cr0 | cr0WP)
+	WriteMSR(msrEFER, ReadMSR(msrEFER)|eferNXE)
+	var b, c uint32
+	if maxLeaf, _, _, _ := CPUID(0, 0); maxLeaf >= 7 {
+		_, b, c, _ = CPUID(7, 0)
+	}
+	if b>>7&1 != 0 {
+		cr4 |= cr4SMEP
+	}
+	if b>>20&1 != 0 {
+		cr4 |= cr4SMAP
+	}
+	if c>>2&1 != 0 {
+		cr4 |= cr4UMIP
+	}
+	writeCR4(cr4)
+	bootEFER = ReadMSR(msrEFER)
+	bootCR0, _, _, bootCR4 = ReadCR()
+}
+
+// Protections names the protections that are on, for the log.
+func Protections() string {
+	_, _, _, cr4 := ReadCR()
+	s := "nx wp"
+	for _, p := range []struct {
+		bit  uint64
+		name string
+	}{{cr4SMEP, " smep"}, {cr4SMAP, " smap"}, {cr4UMIP, " umip"}} {
+		if cr4&p.bit != 0 {
+			s += p.name
+		}
+	}
+	return s
+}
+
+// Hypervisor returns the signature of the hypervisor that the machine runs
+// on, "" if there is none: "TCGTCGTCGTCG" is QEMU's emulator.
+func Hypervisor() string {
+	if _, _, c, _ := CPUID(1, 0); c>>31 == 0 {
+		return ""
+	}
+	_, b, c, d := CPUID(0x40000000, 0)
+	var s []byte
+	for _, r := range []uint32{b, c, d} {
+		for i := range 4 {
+			if ch := byte(r >> (8 * i)); ch != 0 {
+				s = append(s, ch)
+			}
+		}
+	}
+	return string(s)
+}
+
+// Random fills b from RDRAND. It reports false if the processor has none or
+// it fails.
+func Random(b []byte) bool {
+	if _, _, c, _ := CPUID(1, 0); c>>30&1 == 0 {
+		return false
+	}
+	for len(b) > 0 {
+		r, ok := rdrand()
+		if !ok {
+			return false
+		}
+		for i := 0; i < 8 && i < len(b); i++ {
+			b[i] = byte(r >> (8 * i))
+		}
+		b = b[min(8, len(b)):]
+	}
+	return true
+}

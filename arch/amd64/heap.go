@@ -1,0 +1,81 @@
+//go:build tamago
+
+package amd64
+
+import _ "unsafe" // linkname
+
+// heapWindow is where the runtime reserves addresses for its heap, 512 GiB:
+// arenaBaseOffset in the runtime.
+const heapWindow = 0xffffc00000000000
+
+// heapMap gives the runtime's heap frames for [v, v+n).
+//
+//go:linkname heapMap runtime.kernelHeapMap
+func heapMap(v, n uintptr) bool {
+	for end := v + n; v < end; v += PageSize {
+		e := entry(uint64(v), 12)
+		if e == nil {
+			return false
+		}
+		if *e != 0 {
+			continue
+		}
+		pa, ok := Frames.Alloc()
+		if !ok {
+			return false
+		}
+		clear(table(pa)[:])
+		*e = pa | ptePresent | pteWrite | pteNX
+	}
+	return true
+}
+
+// heapUnmap takes the frames of [v, v+n) back. A frame is free only when no
+// processor can reach it any more.
+//
+//go:linkname heapUnmap runtime.kernelHeapUnmap
+func heapUnmap(v, n uintptr) {
+	var frames [128]uint64
+	got := 0
+	flush := func() {
+		if got != 0 {
+			shootdown()
+			for _, pa := range frames[:got] {
+				Frames.Free(pa)
+			}
+			got = 0
+		}
+	}
+	for end := v + n; v < end; {
+		t, size := lastTable(uint64(v))
+		if t == nil {
+			v = v&^(size-1) + size
+			continue
+		}
+		if e := &t[v>>12&511]; *e != 0 {
+			frames[got] = *e & pteAddr
+			got++
+			*e = 0
+			invlpg(v)
+			if got == len(frames) {
+				flush()
+			}
+		}
+		v += PageSize
+	}
+	flush()
+}
+
+// lastTable returns the table that maps the page at va, or nil and the size of
+// the aligned range around va that has no table.
+func lastTable(va uint64) (*[512]uint64, uintptr) {
+	t := kernelTable
+	for s := uint(39); s > 12; s -= 9 {
+		v := table(t)[va>>s&511]
+		if v == 0 {
+			return nil, 1 << s
+		}
+		t = v & pteAddr
+	}
+	return table(t), 0
+}

@@ -1,0 +1,33 @@
+//go:build tamago
+
+// Command mult is the kernel.
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"mult/boot"
+	"mult/kern"
+)
+
+func main() {
+	m := boot.Start()
+	m.Log.Noticef("mult %s (%s): %s, %d MiB of memory, clock %s", kern.Version, runtime.Version(), count(m.CPUs, "CPU"), m.Memory>>20, m.Clock)
+	m.Log.Noticef("mult: ready")
+	switch {
+	case m.Options.PowerOff:
+		boot.PowerOff()
+	case m.Options.Reboot:
+		boot.Reboot()
+	}
+	// There is nothing to run yet. The power button ends this.
+	select {}
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
