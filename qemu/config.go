@@ -1,0 +1,144 @@
+package qemu
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The machines the kernel runs on.
+const (
+	MicroVM = "microvm"
+	Q35     = "q35"
+)
+
+// The accelerators.
+const (
+	TCG = "tcg" // QEMU's own code generator; works everywhere
+	KVM = "kvm" // the host's virtualisation
+)
+
+// Sizes for Config.Memory.
+const (
+	MiB int64 = 1 << 20
+	GiB int64 = 1 << 30
+)
+
+// MaxCPUs is what both machines offer without interrupt remapping.
+const MaxCPUs = 255
+
+// program is the emulator's name; it is looked up in $PATH.
+const program = "qemu-system-x86_64"
+
+// Config describes a guest. A field left at its zero value has the default its
+// comment names.
+type Config struct {
+	Kernel  string   // ELF file with a PVH note; there is no default
+	Initrd  string   // file handed to the kernel beside it; none
+	Append  string   // kernel options; debugexit=0xf4 is put before them
+	Machine string   // MicroVM or Q35, with QEMU's options after a comma; MicroVM
+	Memory  int64    // bytes, a whole number of MiB; 1 GiB
+	CPUs    int      // 1
+	CPU     string   // model; DefaultCPU of the accelerator
+	Accel   string   // TCG or KVM; Accelerator()
+	Args    []string // more arguments for QEMU, put last
+	Log     string   // file that takes all console output; none
+
+	// Reboot lets a reset of the guest restart it. By default a reset ends
+	// the run, so that a triple fault is not an endless loop.
+	Reboot bool
+
+	// Terminal puts the console on this process's terminal, where Ctrl-a x
+	// leaves, instead of at the disposal of Expect and Send.
+	Terminal bool
+}
+
+// DefaultCPU is the CPU model a guest gets under accel. ERMS makes programs
+// copy with rep movsb, which TCG runs a byte at a time, so it isn't announced.
+func DefaultCPU(accel string) string {
+	if accel == KVM {
+		return "host"
+	}
+	return "max,-erms"
+}
+
+// complete checks c and fills in the defaults.
+func (c *Config) complete() error {
+	if c.Kernel == "" {
+		return errors.New("qemu: no kernel given")
+	}
+	if c.Machine == "" {
+		c.Machine = MicroVM
+	}
+	if m, _, _ := strings.Cut(c.Machine, ","); m != MicroVM && m != Q35 {
+		return fmt.Errorf("qemu: machine %q is neither %s nor %s", m, MicroVM, Q35)
+	}
+	if c.Memory == 0 {
+		c.Memory = GiB
+	}
+	if c.Memory < MiB || c.Memory%MiB != 0 {
+		return fmt.Errorf("qemu: memory of %d bytes is not a whole number of MiB", c.Memory)
+	}
+	if c.CPUs == 0 {
+		c.CPUs = 1
+	}
+	if c.CPUs < 0 || c.CPUs > MaxCPUs {
+		return fmt.Errorf("qemu: %d CPUs, not 1 to %d", c.CPUs, MaxCPUs)
+	}
+	if c.Accel == "" {
+		c.Accel = Accelerator()
+	}
+	if c.Accel != TCG && c.Accel != KVM {
+		return fmt.Errorf("qemu: accelerator %q is neither %s nor %s", c.Accel, TCG, KVM)
+	}
+	if c.CPU == "" {
+		c.CPU = DefaultCPU(c.Accel)
+	}
+	return nil
+}
+
+// Descriptors of the sockets QEMU inherits.
+const (
+	monitorFD = 3
+	consoleFD = 4
+)
+
+// args is QEMU's command line for a complete c. The guest starts stopped, so
+// that it can't end before the monitor connection reports how.
+func (c *Config) args() []string {
+	machine := c.Machine
+	if m, opts, _ := strings.Cut(machine, ","); m == MicroVM && !strings.Contains(opts, "rtc=") {
+		machine += ",rtc=on" // by default it has one only without KVM
+	}
+	args := []string{
+		"-no-user-config", "-nodefaults", "-display", "none", "-S",
+		"-machine", machine,
+		"-accel", c.Accel,
+		"-cpu", c.CPU,
+		"-m", strconv.FormatInt(c.Memory/MiB, 10) + "M",
+		"-smp", strconv.Itoa(c.CPUs),
+		"-kernel", c.Kernel,
+		"-append", strings.TrimSpace(fmt.Sprintf("debugexit=%#x %s", debugExitPort, c.Append)),
+		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", debugExitPort),
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", monitorFD),
+		"-mon", "chardev=qmp,mode=control",
+		"-serial", "chardev:console",
+	}
+	if c.Terminal {
+		console := "stdio,id=console,mux=on,signal=off"
+		if c.Log != "" {
+			console += ",logfile=" + strings.ReplaceAll(c.Log, ",", ",,")
+		}
+		args = append(args, "-chardev", console, "-mon", "chardev=console,mode=readline")
+	} else {
+		args = append(args, "-chardev", fmt.Sprintf("socket,id=console,fd=%d", consoleFD))
+	}
+	if !c.Reboot {
+		args = append(args, "-no-reboot")
+	}
+	if c.Initrd != "" {
+		args = append(args, "-initrd", c.Initrd)
+	}
+	return append(args, c.Args...)
+}

@@ -1,0 +1,91 @@
+package image
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"mult/tools/host"
+	"mult/tools/host/hosttest"
+)
+
+// TestRoot builds the image twice, for a user with another umask the second
+// time, and looks into it with the tools that come with mkfs.erofs.
+func TestRoot(t *testing.T) {
+	busybox := hosttest.Require(t, host.Busybox)
+	hosttest.Require(t, host.EROFS)
+	id, err := rootID(busybox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var images [2][]byte
+	var image string
+	defer syscall.Umask(syscall.Umask(0o022))
+	for i := range images {
+		syscall.Umask([]int{0o022, 0o077}[i])
+		build := t.TempDir()
+		image = filepath.Join(build, "root.erofs")
+		if err := buildRoot(t.Context(), build, image, busybox, id); err != nil {
+			t.Fatal(err)
+		}
+		if images[i], err = os.ReadFile(image); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(build, "*")); len(left) != 1 {
+			t.Errorf("the build left %v", left)
+		}
+	}
+	if !bytes.Equal(images[0], images[1]) {
+		t.Error("two builds of the same things differ")
+	}
+	if got, err := volumeID(image); got != id || err != nil {
+		t.Errorf("volume id %x, %v; want %x", got, err, id)
+	}
+
+	tests := []struct{ path, want string }{
+		{"/bin/sh", "symlink 777"},
+		{"/sbin/init", "symlink 777"},
+		{"/usr/bin/env", "symlink 777"},
+		{"/bin/busybox", "file 755"},
+		{"/etc/passwd", "file 644"},
+		{"/etc/hostname", "file 644"},
+		{"/root", "dir 700"},
+		{"/tmp", "dir 1777"},
+		{"/proc", "dir 755"},
+	}
+	dir := extract(t, image)
+	for _, tt := range tests {
+		if got := describe(t, filepath.Join(dir, tt.path)); got != tt.want {
+			t.Errorf("%s is %s, want %s", tt.path, got, tt.want)
+		}
+	}
+	if link, _ := os.Readlink(filepath.Join(dir, "bin/sh")); link != "/bin/busybox" {
+		t.Errorf("/bin/sh leads to %q", link)
+	}
+}
+
+// extract unpacks an image into a new directory.
+func extract(t *testing.T, image string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "x")
+	out, err := exec.Command("fsck.erofs", "--extract="+dir, "--preserve-perms", image).CombinedOutput()
+	if err != nil {
+		t.Fatalf("fsck.erofs: %v\n%s", err, out)
+	}
+	return dir
+}
+
+func describe(t *testing.T, path string) string {
+	t.Helper()
+	format := map[string]string{"regular file": "file", "symbolic link": "symlink", "directory": "dir"}
+	out, err := exec.Command("stat", "-c", "%F|%a", path).Output()
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return ""
+	}
+	kind, mode, _ := bytes.Cut(bytes.TrimSpace(out), []byte("|"))
+	return format[string(kind)] + " " + string(mode)
+}
