@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mult/tools/host"
+	"mult/tools/host/hosttest"
+)
+
+func TestSample(t *testing.T) {
+	for _, tt := range []struct {
+		s            sample
+		median, span string
+	}{
+		{sample{2}, "2.00", ""},
+		{sample{3, 1, 2}, "2.00", "1.00 to 3.00"},
+		{sample{4, 1, 2, 3}, "2.50", "1.00 to 4.00"},
+	} {
+		if median, span := tt.s.show(number); median != tt.median || span != tt.span {
+			t.Errorf("%v: %q, %q; want %q, %q", tt.s, median, span, tt.median, tt.span)
+		}
+	}
+	// Both sides slow in the second run: the ratio stays.
+	if r := (sample{1, 10, 1}).over(sample{8, 80, 4}); ratio(r.median()) != "1/8.00" {
+		t.Errorf("ratios %v", r)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{
+		{ratio(0), "0.00"}, {ratio(0.04), "1/25.0"}, {ratio(1), "1.00"}, {ratio(123.4), "123"},
+		{milliseconds(0.0756), "75.6 ms"},
+		{goal(1, 1, "one"), "one, met"}, {goal(1.01, 1, "one"), "one, MISSED"},
+		{strings.Join(clockRow("m", sample{-400, 100, 2}, sample{1, 3, 2}), "; "),
+			"m; +2.0 ppm; -400.0 ppm to +100.0 ppm; 3.0 ppm; 1.33; 300 ppm, MISSED"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%q, want %q", tt.got, tt.want)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	var tab table
+	tab.add("", "x", "name")
+	tab.add("a row", "100")
+	tab.add("b", "1", "µs")
+	var b strings.Builder
+	tab.print(&b)
+	want := "           x  name\n  a row  100\n  b        1    µs\n"
+	if b.String() != want {
+		t.Errorf("printed\n%s, want\n%s", b.String(), want)
+	}
+}
+
+// TestInit runs init here: it is a program for any Linux.
+func TestInit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "init")
+	if err := os.WriteFile(path, initProgram(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, len(firstLine))
+	if _, err := out.Read(line); err != nil || string(line) != firstLine {
+		t.Errorf("it printed %q, %v", line, err)
+	}
+	cmd.Process.Kill()
+	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("it ended by itself: %v", err)
+	}
+}
+
+func TestInitramfs(t *testing.T) {
+	busybox, err := host.Busybox.Find()
+	if err != nil {
+		hosttest.Skip(t, "%v", err)
+	}
+	cmd := exec.Command(busybox, "cpio", "-it")
+	cmd.Stdin = bytes.NewReader(initramfs())
+	if list, err := cmd.Output(); err != nil || string(list) != "init\n" {
+		t.Errorf("cpio lists %q, %v", list, err)
+	}
+}
+
+func TestPayload(t *testing.T) {
+	image := func(magic string, edit func([]byte)) []byte {
+		b := make([]byte, 2*512+16)
+		b[setupSects] = 1
+		copy(b[headerMagic:], "HdrS")
+		le := binary.LittleEndian
+		le.PutUint16(b[headerVersion:], 0x20f)
+		le.PutUint32(b[payloadOffset:], 8)
+		b = append(b[:2*512+8], magic+"data\x78\x56\x34\x12and more"...)
+		le.PutUint32(b[payloadLength:], uint32(len(magic)+8))
+		if edit != nil {
+			edit(b)
+		}
+		return b
+	}
+	const lz4 = "\x02\x21\x4c\x18"
+	stream, size, err := payload(image(lz4, nil))
+	if string(stream) != lz4+"data" || size != 0x12345678 || err != nil {
+		t.Errorf("payload: %q, %#x, %v", stream, size, err)
+	}
+	for _, tt := range []struct {
+		name, err string
+		image     []byte
+	}{
+		{"short", "no header", nil},
+		{"no magic", "no header", image(lz4, func(b []byte) { b[headerMagic] = 0 })},
+		{"old", "no header", image(lz4, func(b []byte) { b[headerVersion] = 7 })},
+		{"cut", "doesn't fit", image(lz4, func(b []byte) { b[payloadLength+1] = 1 })},
+		{"empty", "doesn't fit", image(lz4, func(b []byte) { b[payloadLength] = 7 })},
+		{"xz", "not compressed with LZ4", image("\xfd7zXZ", nil)},
+	} {
+		if _, _, err := payload(tt.image); err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.err)
+		}
+	}
+}
