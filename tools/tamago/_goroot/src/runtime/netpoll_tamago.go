@@ -31,18 +31,21 @@ func netpollBreak() {
 	unlock(&netpollBreakLock)
 }
 
+// A break that comes before the sleep ends it at once: the caller has told
+// everybody that it polls, and how long, before it is here. So a break is
+// forgotten only after the sleep, when the caller looks at everything anew.
 func netpoll(delay int64) (gList, int32) {
 	if delay != 0 {
 		lock(&netpollLock)
-		lock(&netpollBreakLock)
-		noteclear(&netpollNote)
-		netpollBroken = false
-		unlock(&netpollBreakLock)
 		// A P handed off before this look is seen here, a later one ends
 		// the sleep by netpollBreak.
 		if handedAny.Load() == 0 {
 			notetsleep(&netpollNote, delay)
 		}
+		lock(&netpollBreakLock)
+		noteclear(&netpollNote)
+		netpollBroken = false
+		unlock(&netpollBreakLock)
 		unlock(&netpollLock)
 	}
 	return gList{}, 0
