@@ -204,14 +204,21 @@ func (t *timers) results() (late []time.Duration, missing int) {
 
 // testWakeup lets goroutines wake each other while there is nothing else to
 // do, so that every turn wakes a halted processor; a lost wake-up is the end
-// of a conversation.
+// of a conversation. Then the same for timers.
 func testWakeup(e *env) error {
+	if err := wakeByGoroutine(e, e.limit/2); err != nil {
+		return err
+	}
+	return wakeByTimer(e, e.limit/2)
+}
+
+func wakeByGoroutine(e *env, limit time.Duration) error {
 	var stop atomic.Bool
 	talk := make([]conversation, 3)
 	for i := range talk {
 		talk[i].start(&stop)
 	}
-	for start := time.Now(); time.Since(start) < e.limit; {
+	for start := time.Now(); time.Since(start) < limit; {
 		time.Sleep(time.Second)
 		for i := range talk {
 			if !talk[i].moved() {
@@ -224,6 +231,34 @@ func testWakeup(e *env) error {
 	for i := range talk {
 		turns += talk[i].turns.Load()
 	}
-	e.stat("turns_per_s", float64(turns)/e.limit.Seconds())
+	e.stat("turns_per_s", float64(turns)/limit.Seconds())
+	return nil
+}
+
+// wakeByTimer starts a timer on one processor while another, which has just
+// been given a little work, is about to halt until a later one.
+func wakeByTimer(e *env, limit time.Duration) error {
+	work := make(chan int)
+	defer close(work)
+	go func() {
+		for n := range work {
+			for range n {
+			}
+		}
+	}()
+	n := 0
+	for start := time.Now(); time.Since(start) < limit; n++ {
+		work <- n * 997 % 20000
+		for range n * 1009 % 20000 {
+		}
+		d := time.Duration(50+n%7*50) * time.Microsecond
+		before := time.Now()
+		time.Sleep(d)
+		// There are no timers but this one and some of several seconds.
+		if late := time.Since(before) - d; late > time.Second {
+			return fmt.Errorf("timer %d is %v late: lost wake-up", n, late)
+		}
+	}
+	e.stat("timers_per_s", float64(n)/limit.Seconds())
 	return nil
 }

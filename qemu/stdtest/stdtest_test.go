@@ -69,11 +69,7 @@ func TestStd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			most := 2
-			if pkg == "runtime" {
-				most = 1 // on two they take too long for make test
-			}
-			for cpus := 1; cpus <= most; cpus++ {
+			for cpus := 1; cpus <= 2; cpus++ {
 				t.Run(fmt.Sprintf("cpus=%d", cpus), func(t *testing.T) {
 					runTests(t, qemu.Config{Kernel: kernel, CPUs: cpus, Memory: qemu.GiB})
 				})
