@@ -17,6 +17,9 @@ const (
 	StatusPanic  = 2 // the kernel panicked
 )
 
+// slowPowerOff is how long a machine may take to go off, in ns.
+const slowPowerOff = 10e9
+
 // rebooting makes exit reset the machine.
 var rebooting atomic.Bool
 
@@ -51,6 +54,10 @@ func exit(code int32) {
 	case code == StatusOK:
 		if m.acpi != nil {
 			m.acpi.PowerOff(ports{})
+			// QEMU on a busy host takes its time; what comes next would
+			// end it with another status.
+			for end := nanotime() + slowPowerOff; nanotime() < end; {
+			}
 		}
 	}
 	if amd64.ExitPort == 0 {

@@ -49,10 +49,8 @@ func (m *Machine) startClock() {
 		clk.Start(entryTSC, 1, rate)
 		m.Clock = "tsc/" + name
 		m.Log.Infof("clock: tsc runs at %.3f MHz by %s, to %.0f ppm", rate.Hz/1e6, name, rate.PPM)
-		if pit, ok := counter.(*clock.PIT); ok {
-			pit.Stop()
-		} else if counter != nil {
-			go refine(clock.NewRefiner(amd64.RDTSC, counter, rate))
+		if counter != nil {
+			go refine(counter, rate)
 		}
 		break
 	}
@@ -111,9 +109,15 @@ func (m *Machine) counter(name string) (clock.Counter, error) {
 }
 
 // refine improves the rate as long as it gets better: each time the span
-// measured is twice as long.
-func refine(f *clock.Refiner) {
-	for wait := time.Second; wait < time.Hour; wait *= 2 {
+// measured is twice as long. The PIT, which costs the host of a virtual
+// machine 18 interrupts a second, is stopped after a minute.
+func refine(c clock.Counter, rate clock.Rate) {
+	f, end := clock.NewRefiner(amd64.RDTSC, c, rate), time.Hour
+	if pit, ok := c.(*clock.PIT); ok {
+		end = time.Minute
+		defer pit.Stop()
+	}
+	for wait := time.Second; wait < end; wait *= 2 {
 		time.Sleep(wait)
 		if rate, ok := f.Sample(); ok {
 			clk.SetRate(amd64.RDTSC(), rate)

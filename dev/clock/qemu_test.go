@@ -43,12 +43,17 @@ func TestQEMU(t *testing.T) {
 					t.Errorf("%s: %g ppm off, bound %g", c.Name(), off(r, 1e9), r.PPM)
 				}
 				f := NewRefiner(tsc, c, r)
+				// On a busy host each sample is taken slowly, and it needs
+				// a longer span for a better rate.
 				f.Sample()
-				time.Sleep(2 * time.Second)
-				if r, ok := f.Sample(); !ok || off(r, 1e9) > r.PPM {
-					t.Errorf("%s: refined to %+v, %t", c.Name(), r, ok)
-				} else {
-					t.Logf("%s: refined to %.0f Hz, bound %.1f ppm, off %.2f", c.Name(), r.Hz, r.PPM, off(r, 1e9))
+				ok := false
+				for tries := 0; !ok && tries < 10; tries++ {
+					time.Sleep(2 * time.Second)
+					r, ok = f.Sample()
+				}
+				t.Logf("%s: refined to %.0f Hz, bound %.1f ppm, off %.2f", c.Name(), r.Hz, r.PPM, off(r, 1e9))
+				if !ok || off(r, 1e9) > r.PPM {
+					t.Errorf("%s: not refined (%t), or %g ppm off", c.Name(), ok, off(r, 1e9))
 				}
 			}
 			pit.Stop()
