@@ -4,7 +4,6 @@ package boot
 
 import (
 	"runtime/goos"
-	"sync/atomic"
 	_ "unsafe" // linkname
 
 	"mult/arch/amd64"
@@ -40,22 +39,8 @@ func printk(c byte) {
 //go:linkname initRNG runtime/goos.InitRNG
 func initRNG() {}
 
-// rngState is the state of the generator that is used where the processor
-// has none: it only keeps hash seeds from being equal.
-var rngState uint64
-
 //go:linkname getRandomData runtime/goos.GetRandomData
-func getRandomData(b []byte) {
-	if amd64.Random(b) {
-		return
-	}
-	for i := range b {
-		x := atomic.AddUint64(&rngState, amd64.RDTSC()|1)
-		x ^= x >> 31
-		x *= 0x9e3779b97f4a7c15
-		b[i] = byte(x >> 56)
-	}
-}
+func getRandomData(b []byte) { amd64.Random(b) }
 
 // These are not used: memory comes from kernelInit.
 //

@@ -1,7 +1,4 @@
-// Package inst will own the operating instance itself: its id, name, state,
-// reference count, place in the tree, limits, and the slots in which the other
-// packages keep their parts of it. It imports none of them.
-//
-// There is nothing here yet. ARCHITECTURE.md, "Operating instances", says what
-// is to come.
+// Package inst owns the operating instance itself: its id, name, place in the
+// tree, what it may use, and the slots in which the other packages keep their
+// parts of it. It imports none of them.
 package inst

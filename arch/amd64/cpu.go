@@ -10,12 +10,13 @@ import (
 // MaxCPUs is the largest number of processors that are used.
 const MaxCPUs = 64
 
-// Selectors in the GDT. User selectors will be 0x2b (data) and 0x33 (code) as
+// Selectors in the GDT. Those of programs are 0x2b (data) and 0x33 (code) as
 // on Linux, and in the order that SYSRET needs.
 const (
-	selCode = 0x08
-	selData = 0x10
-	selTSS  = 0x38
+	selCode   = 0x08
+	selData   = 0x10
+	selUser32 = 0x20
+	selTSS    = 0x38
 )
 
 // Interrupt stacks, by index in the TSS: an interrupt never runs on the stack
@@ -43,7 +44,20 @@ type CPU struct {
 	armed int64  // monotonic ns when the timer will fire, 0 if it is off
 	ticks uint64 // atomic: timer interrupts taken
 
-	shot uint64 // atomic: last TLB shootdown done, see shootdown.go
+	// TLB shootdown; see shootdown.go.
+	shootWant uint64 // atomic: how often others have asked
+	shootDone uint64 // atomic: what shootWant was at the last flush
+
+	// User mode; see user.s. Own processor only, but for atomic reads of
+	// ctx and root by others.
+	ctx      uintptr // *arch.Context in user mode, 0 in the kernel
+	root     uint64  // page table of a program that is loaded, 0 for the kernel's
+	fpuOf    uintptr // *arch.Context that the x87 unit was last loaded for
+	kernelSP uintptr // of the caller of run
+	kernelFS uintptr
+	irqSP    uintptr // top of the interrupt stack: the frame for IRETQ
+	scratch  uint64
+	fenv     [28]byte // what FNSTENV stores
 
 	// The runtime's thread for this processor, set by Task; see smp.go.
 	taskSP, taskG, taskFn uintptr
@@ -94,6 +108,9 @@ func InitBoot() {
 			entry = vectorsErr
 		}
 		idt[v] = gate(entry+uintptr(v)*8, istOf(v))
+		if v == vecBreakpoint {
+			idt[v][0] |= 3 << 45 // programs may execute INT3
+		}
 	}
 	pseudoDescriptor(&idtr, uintptr(unsafe.Pointer(&idt)), unsafe.Sizeof(idt))
 
@@ -111,10 +128,11 @@ func rdfs() uintptr { return uintptr(ReadMSR(msrFSBase)) }
 func (c *CPU) init(id int) {
 	c.self = uintptr(unsafe.Pointer(c))
 	c.id = uint64(id)
+	// There is no code segment of 32 bits, at 4, so that programs have no way
+	// into a mode in which SYSCALL arrives elsewhere; SYSRET wants its place.
 	c.gdt = [9]uint64{
 		1: 0x00209b0000000000, // kernel code, 64 bits
 		2: 0x0000930000000000, // kernel data
-		4: 0x00cffb000000ffff, // user code, 32 bits: SYSRET wants its place
 		5: 0x00cff3000000ffff, // user data
 		6: 0x0020fb0000000000, // user code, 64 bits
 	}
@@ -122,10 +140,14 @@ func (c *CPU) init(id int) {
 	c.gdt[7] = uint64(unsafe.Sizeof(c.tss)-1) | tss&0xffffff<<16 | 0x89<<40 | tss>>24&0xff<<56
 	c.gdt[8] = tss >> 32
 	for i := range c.stacks {
-		top := uint64(uintptr(unsafe.Pointer(&c.stacks[i]))+unsafe.Sizeof(c.stacks[i])) &^ 15
-		c.setTSS(9+2*i, top) // IST1 is at offset 36, SDM 3A, 8.7
+		// Above the stack is what a trap needs that can't trust GS.
+		top := (uintptr(unsafe.Pointer(&c.stacks[i])) + unsafe.Sizeof(c.stacks[i]) - 16) &^ 15
+		*(*uintptr)(unsafe.Pointer(top)) = c.self
+		c.setTSS(9+2*i, uint64(top)) // IST1 is at offset 36, SDM 3A, 8.7
+		if i == istIRQ-1 {
+			c.irqSP = top
+		}
 	}
-	c.setTSS(1, uint64(uintptr(unsafe.Pointer(&c.stacks[istException-1]))+unsafe.Sizeof(c.stacks[0]))&^15)
 	c.tss[25] = uint32(unsafe.Sizeof(c.tss)) << 16 // no I/O permission map
 	pseudoDescriptor(&c.gdtr, uintptr(unsafe.Pointer(&c.gdt)), unsafe.Sizeof(c.gdt))
 }

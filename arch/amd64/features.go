@@ -2,17 +2,24 @@
 
 package amd64
 
+import "sync/atomic"
+
 const (
 	msrAPICBase = 0x1b
 	msrEFER     = 0xc0000080
+	msrSTAR     = 0xc0000081
+	msrLSTAR    = 0xc0000082
+	msrSFMASK   = 0xc0000084
 	msrFSBase   = 0xc0000100
 
 	cr0WP = 1 << 16
 
-	cr4UMIP = 1 << 11
-	cr4SMEP = 1 << 20
-	cr4SMAP = 1 << 21
+	cr4UMIP     = 1 << 11
+	cr4FSGSBase = 1 << 16
+	cr4SMEP     = 1 << 20
+	cr4SMAP     = 1 << 21
 
+	eferSCE = 1 << 0
 	eferNXE = 1 << 11
 )
 
@@ -23,10 +30,14 @@ const (
 func features() {
 	cr0, _, _, cr4 := ReadCR()
 	writeCR0(cr0 | cr0WP)
-	WriteMSR(msrEFER, ReadMSR(msrEFER)|eferNXE)
+	WriteMSR(msrEFER, ReadMSR(msrEFER)|eferNXE|eferSCE)
 	var b, c uint32
 	if maxLeaf, _, _, _ := CPUID(0, 0); maxLeaf >= 7 {
 		_, b, c, _ = CPUID(7, 0)
+	}
+	fsgsbase = b&1 != 0
+	if fsgsbase {
+		cr4 |= cr4FSGSBase
 	}
 	if b>>7&1 != 0 {
 		cr4 |= cr4SMEP
@@ -38,6 +49,7 @@ func features() {
 		cr4 |= cr4UMIP
 	}
 	writeCR4(cr4)
+	userFeatures()
 	bootEFER = ReadMSR(msrEFER)
 	bootCR0, _, _, bootCR4 = ReadCR()
 }
@@ -75,9 +87,24 @@ func Hypervisor() string {
 	return string(s)
 }
 
-// Random fills b from RDRAND. It reports false if the processor has none or
-// it fails.
-func Random(b []byte) bool {
+// rngState is the state of the generator that is used where the processor
+// has none: it only keeps what it gives from being equal.
+var rngState uint64
+
+// Random fills b with random bytes, from RDRAND if the processor has it.
+func Random(b []byte) {
+	if rdrandom(b) {
+		return
+	}
+	for i := range b {
+		x := atomic.AddUint64(&rngState, RDTSC()|1)
+		x ^= x >> 31
+		x *= 0x9e3779b97f4a7c15
+		b[i] = byte(x >> 56)
+	}
+}
+
+func rdrandom(b []byte) bool {
 	if _, _, c, _ := CPUID(1, 0); c>>30&1 == 0 {
 		return false
 	}

@@ -59,7 +59,9 @@ func (c *CPU) arm(at, now int64) {
 	*lapicReg(lapicInitial) = uint32(ns * hz / 1e9)
 }
 
-// tick is the timer interrupt.
+// tick is the timer interrupt. It runs with interrupts off.
+//
+//go:nosplit
 func (c *CPU) tick() {
 	c.armed = never
 	atomic.AddUint64(&c.ticks, 1)

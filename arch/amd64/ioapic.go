@@ -134,3 +134,15 @@ func maskPIC() {
 		Out8(w.port, w.v)
 	}
 }
+
+// spin is a lock for the system stack, where nothing is preempted. Interrupts
+// stay on: a processor that spins still takes part in a shootdown.
+type spin struct{ v uint32 }
+
+func (l *spin) lock() {
+	for !atomic.CompareAndSwapUint32(&l.v, 0, 1) {
+		procyield(10)
+	}
+}
+
+func (l *spin) unlock() { atomic.StoreUint32(&l.v, 0) }

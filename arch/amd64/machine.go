@@ -26,6 +26,7 @@ func apFeatures() {
 	WriteMSR(msrEFER, bootEFER)
 	writeCR0(bootCR0)
 	writeCR4(bootCR4)
+	userFeatures()
 	WriteMSR(msrAPICBase, lapicBase|1<<11)
 	*lapicReg(lapicSVR) = svrEnable | vecSpurious
 	*lapicReg(lapicLINT0) = lvtMasked

@@ -7,47 +7,41 @@ import (
 	_ "unsafe" // linkname
 )
 
-// shootGen counts shootdowns; a processor copies it to CPU.shot when it has
-// forgotten all translations, so a later one serves all earlier.
-var (
-	shootGen  uint64
-	shootLock spin
-)
-
 // shootdown makes all other processors forget the translations of the kernel.
 // The caller has flushed its own, can't be moved, and takes interrupts.
 func shootdown() {
-	n := atomic.LoadUint32(&ncpu)
-	if n == 1 {
-		return
+	if atomic.LoadUint32(&ncpu) > 1 {
+		shoot(thisCPU(), func(*CPU) bool { return true })
 	}
-	self := thisCPU()
-	shootLock.lock()
-	gen := atomic.AddUint64(&shootGen, 1)
-	for _, c := range cpus[:n] {
-		if c != self {
+}
+
+// shootdownRoot does so on those that have the page table at root loaded. One
+// that is about to load it has set CPU.root before, and has not cached
+// anything from it.
+func shootdownRoot(self *CPU, root uint64) {
+	if atomic.LoadUint32(&ncpu) > 1 {
+		shoot(self, func(c *CPU) bool { return atomic.LoadUint64(&c.root) == root })
+	}
+}
+
+// shoot asks the processors that which chooses, and waits for them. Each
+// counts requests and, when it flushes, notes how many it has seen; so several
+// may ask at once, and one flush may answer several.
+func shoot(self *CPU, which func(c *CPU) bool) {
+	var want [MaxCPUs]uint64
+	n := NumCPU()
+	for i, c := range cpus[:n] {
+		if c != self && which(c) {
+			want[i] = atomic.AddUint64(&c.shootWant, 1)
 			c.sendIPI(vecShoot)
 		}
 	}
-	for _, c := range cpus[:n] {
-		for c != self && atomic.LoadUint64(&c.shot) < gen {
+	for i, c := range cpus[:n] {
+		for atomic.LoadUint64(&c.shootDone) < want[i] {
 			procyield(10)
 		}
 	}
-	shootLock.unlock()
 }
-
-// spin is a lock for the system stack, where nothing is preempted. Interrupts
-// stay on: a processor that spins still takes part in a shootdown.
-type spin struct{ v uint32 }
-
-func (l *spin) lock() {
-	for !atomic.CompareAndSwapUint32(&l.v, 0, 1) {
-		procyield(10)
-	}
-}
-
-func (l *spin) unlock() { atomic.StoreUint32(&l.v, 0) }
 
 //go:linkname procyield runtime.procyield
 func procyield(cycles uint32)

@@ -9,12 +9,13 @@ import (
 
 // Vectors. Devices get 0x30 to 0xdf; see ioapic.go.
 const (
-	vecDebug   = 1
-	vecNMI     = 2
-	vecDouble  = 8
-	vecGP      = 13
-	vecPage    = 14
-	vecMachine = 18
+	vecDebug      = 1
+	vecNMI        = 2
+	vecBreakpoint = 3
+	vecDouble     = 8
+	vecGP         = 13
+	vecPage       = 14
+	vecMachine    = 18
 
 	vecFirstDevice = 0x30
 	vecLastDevice  = 0xdf
@@ -22,6 +23,7 @@ const (
 	vecPreempt     = 0xf0 // the scheduler of another processor asks
 	vecShoot       = 0xf1 // forget translations; handled in trap.s
 	vecWake        = 0xf2 // leave HLT; handled in trap.s
+	vecKick        = 0xf3 // leave user mode; nothing to do in the kernel
 	vecSpurious    = 0xff
 )
 
@@ -51,6 +53,8 @@ func trap(f *Frame) {
 	case v == vecPreempt:
 		eoi()
 		runtime.TrapPreempt(&t, false)
+	case v == vecKick:
+		eoi()
 	default:
 		raise(v)
 		eoi()
@@ -70,7 +74,7 @@ func trapNoG(f *Frame) {
 	}
 	if v == vecTimer {
 		thisCPU().armed = 0
-	} else if v != vecPreempt {
+	} else if v != vecPreempt && v != vecKick {
 		raise(v)
 	}
 	eoi()

@@ -3,7 +3,10 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+#define VEC_DEBUG 1
 #define VEC_NMI   2
+#define VEC_DOUBLE 8
+#define VEC_MACHINE 18
 #define VEC_SHOOT 0xf1
 #define VEC_WAKE  0xf2
 #define VEC_SPURIOUS 0xff
@@ -68,14 +71,25 @@ found:
 	SHRQ	$3, AX
 	MOVQ	AX, 120(SP)
 
+	CMPQ	AX, $VEC_NMI
+	JEQ	nmi
+	TESTB	$3, 144(SP)		// CS
+	JNE	user
+	CMPQ	AX, $VEC_DEBUG
+	JEQ	setGS
+	CMPQ	AX, $VEC_DOUBLE
+	JEQ	setGS
+	CMPQ	AX, $VEC_MACHINE
+	JEQ	setGS
+kernelGS:
 	CMPQ	AX, $VEC_SHOOT
 	JEQ	shoot
 	CMPQ	AX, $VEC_WAKE
 	JEQ	ack
 	CMPQ	AX, $VEC_SPURIOUS
 	JEQ	out
-	CMPQ	AX, $VEC_NMI
-	JEQ	nmi
+	TESTB	$3, 144(SP)
+	JNE	leave
 
 	MOVQ	(TLS), R8
 	PUSHQ	R8
@@ -129,23 +143,51 @@ restore:
 	ADDQ	$(256+8), SP
 	JMP	out
 
+user:
+	SWAPGS
+	JMP	kernelGS
+leave:
+	JMP	·userTrap(SB)
+
+setGS:
+	// These can come between entry from user mode and SWAPGS, or before
+	// the return; they are the end anyway.
+	MOVQ	AX, SI
+	MOVQ	176(SP), AX		// above the stack: CPU.self
+	MOVQ	AX, DX
+	SHRQ	$32, DX
+	MOVL	$0xc0000101, CX
+	WRMSR
+	MOVQ	SI, AX
+	JMP	kernelGS
+
 nmi:
-	// Another processor is dying and wants silence; otherwise ignored.
+	// Another processor is dying and wants silence; otherwise ignored. It
+	// may come at any moment and uses neither GS nor the page tables.
 	CMPL	·dying(SB), $0
-	JEQ	out
+	JEQ	pop
 	CLI
 	HLT
 	JMP	-1(PC)
 
 shoot:
+	MOVQ	CPU_shootWant(GS), BX	// before the flush
 	MOVQ	CR3, AX
+	TESTB	$3, 144(SP)
+	JNE	flush
+	MOVQ	·kernelTable(SB), AX	// the program's is not needed now
+	MOVQ	$0, CPU_root(GS)
+flush:
 	MOVQ	AX, CR3
-	MOVQ	·shootGen(SB), AX
-	MOVQ	AX, CPU_shot(GS)
+	MOVQ	BX, CPU_shootDone(GS)
 ack:
 	MOVQ	$LAPIC_EOI, AX
 	MOVL	$0, (AX)
 out:
+	TESTB	$3, 144(SP)
+	JEQ	pop
+	SWAPGS
+pop:
 	POPQ	R15
 	POPQ	R14
 	POPQ	R13

@@ -39,6 +39,7 @@ var tests = map[string]func(*env) error{
 	"poweroff":  testPowerOff,
 	"reboot":    testReboot,
 	"stress":    testStress,
+	"user":      testUser,
 	"wakeup":    testWakeup,
 }
 

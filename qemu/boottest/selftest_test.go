@@ -77,6 +77,14 @@ func TestWakeup(t *testing.T) {
 	})
 }
 
+// TestUser enters user mode and comes back in every way there is.
+func TestUser(t *testing.T) {
+	onAll(t, func(t *testing.T, cfg qemu.Config) {
+		runSelftest(t, cfg, "user", "seconds=2", bootLimit)
+	})
+	runSelftest(t, qemu.Config{CPUs: 2, CPU: "qemu64"}, "user", "seconds=2", bootLimit) // without FSGSBASE
+}
+
 // TestConsole types lines, one by one and many at once.
 func TestConsole(t *testing.T) {
 	onAll(t, func(t *testing.T, cfg qemu.Config) {

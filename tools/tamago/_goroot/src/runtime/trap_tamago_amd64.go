@@ -127,3 +127,22 @@ func TrapFatal(pc, sp, g0 uintptr, describe func(pc uintptr)) {
 
 // CPUOf returns the processor that newosproc has chosen for mp.
 func CPUOf(mp unsafe.Pointer) uint64 { return (*m)(mp).procid }
+
+// TrapUser is TrapPreempt for an interrupt of user mode: the goroutine that
+// ran there is back in the kernel, with interrupts off, and gives way when it
+// next calls a function.
+//
+//go:nosplit
+//go:nowritebarrierrec
+func TrapUser(tick bool) {
+	gp := getg()
+	mp := gp.m
+	if tick {
+		gp.preempt = true
+		gp.stackguard0 = stackPreempt
+		mp.p.ptr().preempt = true
+		return
+	}
+	mp.preemptGen.Add(1)
+	mp.signalPending.Store(0)
+}

@@ -1,0 +1,168 @@
+//go:build tamago
+
+package amd64
+
+import (
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+
+	"mult/arch"
+)
+
+// Machine is the hardware, as the kernel proper sees it.
+type Machine struct{}
+
+var _ arch.Machine = Machine{}
+
+// The offsets that user.s uses; a difference doesn't compile.
+const (
+	_ = -(unsafe.Offsetof(arch.Context{}.SP) ^ 56)
+	_ = -(unsafe.Offsetof(arch.Context{}.R15) ^ 120)
+	_ = -(unsafe.Offsetof(arch.Context{}.Flags) ^ 136)
+	_ = -(unsafe.Offsetof(arch.Context{}.Root) ^ 160)
+	_ = -(unsafe.Offsetof(arch.Context{}.Kicked) ^ 200)
+	_ = -(unsafe.Offsetof(arch.Context{}.FPU) ^ 208)
+)
+
+// useFull is the bit of Context.Use that says that all of FPU is to be loaded.
+const useFull = 1
+
+// run enters user mode with c; user.s.
+//
+//go:noescape
+func run(c *arch.Context)
+
+// fsgsbase says that the instructions for the bases of FS and GS may be used.
+var fsgsbase bool
+
+// kernelMXCSR: all exceptions masked, round to nearest.
+var kernelMXCSR uint32 = 0x1f80
+
+// userFeatures makes the current processor ready for user mode.
+//
+//go:nosplit
+func userFeatures() {
+	WriteMSR(msrSTAR, selCode<<32|(selUser32|3)<<48)
+	WriteMSR(msrLSTAR, uint64(syscallPC()))
+	WriteMSR(msrSFMASK, 0x257fd5) // all flags but those that are fixed
+}
+
+// syscallPC is the address of syscallEntry.
+func syscallPC() uintptr
+
+// Base implements arch.Machine.
+func (Machine) Base() unsafe.Pointer { return Ptr(0) }
+
+// CPUs implements arch.Machine.
+func (Machine) CPUs() int { return NumCPU() }
+
+// InitRoot implements arch.Machine. The kernel's half of a page table is
+// complete from the start: tables are only added below its entries.
+func (Machine) InitRoot(root uint64) {
+	copy(table(root)[256:], table(kernelTable)[256:])
+}
+
+// InitContext makes c that of a thread which has not run yet.
+func (Machine) InitContext(c *arch.Context) {
+	*c = arch.Context{Flags: arch.FlagInterrupt | 2, Use: useFull}
+	c.FPU[0], c.FPU[1] = 0x7f, 3 // control word: all exceptions masked
+	c.FPU[24], c.FPU[25] = 0x80, 0x1f
+}
+
+// Run implements arch.Machine.
+func (Machine) Run(c *arch.Context) {
+	if c.IP>>47 != 0 {
+		// IRETQ would fault in ring 0.
+		c.Trap, c.Err, c.Addr = arch.TrapProtection, 0, 0
+		return
+	}
+	c.Flags = c.Flags&arch.FlagsUser | arch.FlagInterrupt | 2
+	enterUser(c)
+}
+
+// enterUser is nosplit: interrupts are off when run returns.
+//
+//go:nosplit
+func enterUser(c *arch.Context) {
+	run(c)
+	if v := c.Trap; v >= 32 && v < 256 {
+		userInterrupt(uint8(v))
+		c.Trap = arch.TrapInterrupt
+	}
+	enableInterrupts()
+}
+
+// userInterrupt serves an interrupt that came in user mode, on the
+// goroutine's stack.
+//
+//go:nosplit
+func userInterrupt(v uint8) {
+	tick := true
+	switch v {
+	case vecTimer:
+		thisCPU().tick()
+	case vecPreempt:
+		tick = false
+	case vecKick:
+		eoi()
+		return
+	default:
+		raise(v)
+	}
+	eoi()
+	runtime.TrapUser(tick)
+}
+
+// Kick implements arch.Machine.
+func (Machine) Kick(c *arch.Context) {
+	atomic.StoreUint32(&c.Kicked, 1)
+	for _, cpu := range cpus[:NumCPU()] {
+		if atomic.LoadUintptr(&cpu.ctx) == uintptr(unsafe.Pointer(c)) {
+			cpu.sendIPI(vecKick)
+		}
+	}
+}
+
+// Flush implements arch.Machine.
+func (Machine) Flush(root uint64) {
+	runtime.Pin()
+	self := thisCPU()
+	disableInterrupts()
+	if self.root == root {
+		writeCR3(root)
+	}
+	enableInterrupts()
+	shootdownRoot(self, root)
+	runtime.Unpin()
+}
+
+// FlushPage implements arch.Machine.
+func (m Machine) FlushPage(root uint64, va uintptr) {
+	runtime.Pin()
+	self := thisCPU()
+	disableInterrupts()
+	if self.root == root {
+		invlpg(va)
+	}
+	enableInterrupts()
+	shootdownRoot(self, root)
+	runtime.Unpin()
+}
+
+// Retire implements arch.Machine.
+func (Machine) Retire(root uint64) {
+	runtime.Pin()
+	self := thisCPU()
+	disableInterrupts()
+	if self.root == root {
+		self.root = 0
+		writeCR3(kernelTable)
+	}
+	enableInterrupts()
+	shootdownRoot(self, root)
+	runtime.Unpin()
+}
+
+// Random implements arch.Machine.
+func (Machine) Random(b []byte) { Random(b) }

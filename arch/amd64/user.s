@@ -1,0 +1,293 @@
+//go:build tamago
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// Offsets in arch.Context, checked in user.go.
+#define AX_ 0
+#define BX_ 8
+#define CX_ 16
+#define DX_ 24
+#define SI_ 32
+#define DI_ 40
+#define BP_ 48
+#define SP_ 56
+#define R8_ 64
+#define R9_ 72
+#define R10_ 80
+#define R11_ 88
+#define R12_ 96
+#define R13_ 104
+#define R14_ 112
+#define R15_ 120
+#define IP_ 128
+#define FLAGS_ 136
+#define FSBASE_ 144
+#define GSBASE_ 152
+#define ROOT_ 160
+#define TRAP_ 168
+#define ERR_ 176
+#define ADDR_ 184
+#define USE_ 192
+#define KICKED_ 200
+#define FPU_ 208
+
+#define TRAP_SYSCALL 256
+#define TRAP_INTERRUPT 257
+#define USE_FULL 1	// x87 and MMX registers are in FPU, not in the processor
+
+#define SEL_USER_DATA 0x2b
+#define SEL_USER_CODE 0x33
+
+// func run(c *arch.Context)
+//
+// run enters user mode and comes back, with interrupts off, when there is
+// something to do. Everything but SP and BP is lost, as in any call.
+//
+// Needs: a goroutine's stack; c valid for IRETQ and FXRSTOR (Run sees to it).
+TEXT ·run(SB),NOSPLIT|NOFRAME,$0-8
+	MOVQ	c+0(FP), DI
+	PUSHQ	BP
+	CLI
+	MOVQ	SP, CPU_kernelSP(GS)
+	MOVQ	DI, AX
+	XCHGQ	AX, CPU_ctx(GS)		// before the look at Kicked
+	CMPL	KICKED_(DI), $0
+	JEQ	enter
+	MOVQ	$TRAP_INTERRUPT, TRAP_(DI)
+	MOVQ	$0, CPU_ctx(GS)
+	POPQ	BP
+	RET
+enter:
+	MOVQ	ROOT_(DI), AX
+	CMPQ	AX, CPU_root(GS)
+	JEQ	tables
+	MOVQ	AX, CPU_root(GS)	// before the load: Flush looks here
+	MOVQ	AX, CR3
+tables:
+	// The x87 unit is loaded only if it is somebody else's, or not empty.
+	CMPQ	DI, CPU_fpuOf(GS)
+	JNE	allFPU
+	TESTQ	$USE_FULL, USE_(DI)
+	JNE	allFPU
+	FLDCW	FPU_(DI)
+	LDMXCSR	(FPU_+24)(DI)
+	MOVUPS	(FPU_+160)(DI), X0
+	MOVUPS	(FPU_+176)(DI), X1
+	MOVUPS	(FPU_+192)(DI), X2
+	MOVUPS	(FPU_+208)(DI), X3
+	MOVUPS	(FPU_+224)(DI), X4
+	MOVUPS	(FPU_+240)(DI), X5
+	MOVUPS	(FPU_+256)(DI), X6
+	MOVUPS	(FPU_+272)(DI), X7
+	MOVUPS	(FPU_+288)(DI), X8
+	MOVUPS	(FPU_+304)(DI), X9
+	MOVUPS	(FPU_+320)(DI), X10
+	MOVUPS	(FPU_+336)(DI), X11
+	MOVUPS	(FPU_+352)(DI), X12
+	MOVUPS	(FPU_+368)(DI), X13
+	MOVUPS	(FPU_+384)(DI), X14
+	MOVUPS	(FPU_+400)(DI), X15
+	JMP	bases
+allFPU:
+	FXRSTOR64 FPU_(DI)
+	MOVQ	DI, CPU_fpuOf(GS)
+	ANDQ	$~USE_FULL, USE_(DI)
+bases:
+	MOVQ	FSBASE_(DI), AX
+	MOVQ	GSBASE_(DI), SI
+	CMPB	·fsgsbase(SB), $0
+	JEQ	slow
+	RDFSBASEQ BX
+	MOVQ	BX, CPU_kernelFS(GS)
+	WRFSBASEQ AX
+	SWAPGS
+	WRGSBASEQ SI
+	SWAPGS
+	JMP	leave
+slow:
+	MOVL	$0xc0000100, CX
+	MOVQ	AX, BX
+	RDMSR
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	MOVQ	AX, CPU_kernelFS(GS)
+	MOVQ	BX, AX
+	MOVQ	BX, DX
+	SHRQ	$32, DX
+	WRMSR
+	MOVL	$0xc0000102, CX
+	MOVQ	SI, AX
+	MOVQ	SI, DX
+	SHRQ	$32, DX
+	WRMSR
+leave:
+	MOVQ	BX_(DI), BX
+	MOVQ	DX_(DI), DX
+	MOVQ	SI_(DI), SI
+	MOVQ	BP_(DI), BP
+	MOVQ	R8_(DI), R8
+	MOVQ	R9_(DI), R9
+	MOVQ	R10_(DI), R10
+	MOVQ	R12_(DI), R12
+	MOVQ	R13_(DI), R13
+	MOVQ	R14_(DI), R14
+	MOVQ	R15_(DI), R15
+	// SYSRET is quicker, but takes IP from CX and flags from R11, traps in
+	// ring 0 if IP is not canonical, and can't set TF or RF well.
+	MOVQ	CX_(DI), CX
+	MOVQ	R11_(DI), R11
+	CMPQ	CX, IP_(DI)
+	JNE	iret
+	CMPQ	R11, FLAGS_(DI)
+	JNE	iret
+	TESTQ	$0x10100, R11
+	JNE	iret
+	MOVQ	AX_(DI), AX
+	MOVQ	SP_(DI), SP
+	MOVQ	DI_(DI), DI
+	SWAPGS
+	BYTE	$0x48; BYTE $0x0f; BYTE $0x07	// SYSRETQ; the assembler's SYSRET is that of 32 bits
+iret:
+	MOVQ	CPU_irqSP(GS), SP
+	PUSHQ	$SEL_USER_DATA
+	PUSHQ	SP_(DI)
+	PUSHQ	FLAGS_(DI)
+	PUSHQ	$SEL_USER_CODE
+	PUSHQ	IP_(DI)
+	MOVQ	AX_(DI), AX
+	MOVQ	DI_(DI), DI
+	SWAPGS
+	IRETQ
+
+// syscallEntry is where SYSCALL arrives: CX = IP, R11 = flags, everything else
+// is the program's, also SP and GS; interrupts are off.
+TEXT ·syscallEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	SWAPGS
+	MOVQ	DI, CPU_scratch(GS)
+	MOVQ	CPU_ctx(GS), DI
+	MOVQ	AX, AX_(DI)
+	MOVQ	BX, BX_(DI)
+	MOVQ	CX, CX_(DI)
+	MOVQ	CX, IP_(DI)
+	MOVQ	DX, DX_(DI)
+	MOVQ	SI, SI_(DI)
+	MOVQ	BP, BP_(DI)
+	MOVQ	SP, SP_(DI)
+	MOVQ	R8, R8_(DI)
+	MOVQ	R9, R9_(DI)
+	MOVQ	R10, R10_(DI)
+	MOVQ	R11, R11_(DI)
+	MOVQ	R11, FLAGS_(DI)
+	MOVQ	R12, R12_(DI)
+	MOVQ	R13, R13_(DI)
+	MOVQ	R14, R14_(DI)
+	MOVQ	R15, R15_(DI)
+	MOVQ	CPU_scratch(GS), AX
+	MOVQ	AX, DI_(DI)
+	MOVQ	$TRAP_SYSCALL, TRAP_(DI)
+	JMP	·fromUser(SB)
+
+// userTrap continues trapEntry when it has come from user mode: SP points to
+// what trapEntry has pushed, AX is the vector, GS is the kernel's.
+TEXT ·userTrap(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVQ	CPU_ctx(GS), DI
+	MOVQ	AX, TRAP_(DI)
+	MOVQ	CR2, BX
+	MOVQ	BX, ADDR_(DI)
+	POPQ	R15_(DI)
+	POPQ	R14_(DI)
+	POPQ	R13_(DI)
+	POPQ	R12_(DI)
+	POPQ	R11_(DI)
+	POPQ	R10_(DI)
+	POPQ	R9_(DI)
+	POPQ	R8_(DI)
+	POPQ	BP_(DI)
+	POPQ	DI_(DI)
+	POPQ	SI_(DI)
+	POPQ	DX_(DI)
+	POPQ	CX_(DI)
+	POPQ	BX_(DI)
+	POPQ	AX_(DI)
+	POPQ	BX			// the vector
+	POPQ	ERR_(DI)
+	POPQ	IP_(DI)
+	POPQ	BX			// CS
+	POPQ	FLAGS_(DI)
+	POPQ	SP_(DI)
+	JMP	·fromUser(SB)
+
+// fromUser returns to the caller of run: DI is the context, in which all
+// general registers are saved.
+TEXT ·fromUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	// x87 and MMX: empty and without a trace in the status word, or saved
+	// with everything and reset.
+	BYTE	$0x65; BYTE $0xd9; BYTE $0x34; BYTE $0x25; LONG $CPU_fenv	// FNSTENV GS:CPU_fenv
+	MOVL	CPU_fenv(GS), AX
+	MOVW	AX, FPU_(DI)		// control word, before FNSTENV masked it
+	CMPW	(CPU_fenv+4)(GS), $0	// status word
+	JNE	allFPU
+	CMPW	(CPU_fenv+8)(GS), $-1	// tag word
+	JNE	allFPU
+	MOVL	$0, (FPU_+2)(DI)	// status and tags in FXSAVE's form
+	STMXCSR	(FPU_+24)(DI)
+	MOVUPS	X0, (FPU_+160)(DI)
+	MOVUPS	X1, (FPU_+176)(DI)
+	MOVUPS	X2, (FPU_+192)(DI)
+	MOVUPS	X3, (FPU_+208)(DI)
+	MOVUPS	X4, (FPU_+224)(DI)
+	MOVUPS	X5, (FPU_+240)(DI)
+	MOVUPS	X6, (FPU_+256)(DI)
+	MOVUPS	X7, (FPU_+272)(DI)
+	MOVUPS	X8, (FPU_+288)(DI)
+	MOVUPS	X9, (FPU_+304)(DI)
+	MOVUPS	X10, (FPU_+320)(DI)
+	MOVUPS	X11, (FPU_+336)(DI)
+	MOVUPS	X12, (FPU_+352)(DI)
+	MOVUPS	X13, (FPU_+368)(DI)
+	MOVUPS	X14, (FPU_+384)(DI)
+	MOVUPS	X15, (FPU_+400)(DI)
+	JMP	bases
+allFPU:
+	FLDCW	CPU_fenv(GS)		// as the program had it
+	FXSAVE64 FPU_(DI)
+	BYTE	$0xdb; BYTE $0xe3	// FNINIT
+	ORQ	$USE_FULL, USE_(DI)
+bases:
+	LDMXCSR	·kernelMXCSR(SB)
+	CMPB	·fsgsbase(SB), $0
+	JEQ	slow
+	RDFSBASEQ AX
+	MOVQ	AX, FSBASE_(DI)
+	SWAPGS
+	RDGSBASEQ AX
+	SWAPGS
+	MOVQ	AX, GSBASE_(DI)
+	MOVQ	CPU_kernelFS(GS), AX
+	WRFSBASEQ AX
+	JMP	done
+slow:
+	// Without these instructions a program changes its bases by system
+	// calls only, or by loading a selector, which makes them 0 until the
+	// next time.
+	MOVL	$0xc0000100, CX
+	MOVQ	CPU_kernelFS(GS), AX
+	MOVQ	AX, DX
+	SHRQ	$32, DX
+	WRMSR
+done:
+	XORL	AX, AX
+	MOVQ	AX, CPU_ctx(GS)
+	MOVQ	CPU_kernelSP(GS), SP
+	MOVQ	0(SP), BP
+	LEAQ	8(SP), SP
+	PUSHQ	$2			// interrupts stay off; AC, DF, TF, NT are cleared
+	POPFQ
+	RET
+
+// func syscallPC() uintptr
+TEXT ·syscallPC(SB),NOSPLIT,$0-8
+	LEAQ	·syscallEntry(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET
