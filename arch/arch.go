@@ -23,6 +23,29 @@ type Context struct {
 	FPU                                  [512]byte // as FXSAVE writes it
 }
 
+// UseFPU is the bit of Context.Use that says that FPU may hold x87 state that no
+// processor has: Run loads all of it. Who changes FPU sets it.
+const UseFPU = 1
+
+// NewContext returns the registers of a program at its start: zero, the
+// floating point unit as Linux leaves it to programs.
+func NewContext() *Context {
+	c := new(Context)
+	c.Flags = FlagInterrupt | 2
+	c.Use = UseFPU
+	c.FPU[0], c.FPU[1] = 0x7f, 3      // control word: exceptions masked, 64 bits
+	c.FPU[24], c.FPU[25] = 0x80, 0x1f // MXCSR: exceptions masked
+	return c
+}
+
+// Clone returns the same registers for another thread.
+func (c *Context) Clone() *Context {
+	n := new(Context)
+	*n = *c
+	n.Use, n.Kicked = UseFPU, 0
+	return n
+}
+
 // Reasons for the end of Run besides exceptions, whose vectors are below 32.
 const (
 	TrapSyscall   = 256 // SYSCALL: number in AX, arguments in DI, SI, DX, R10, R8, R9
@@ -92,6 +115,8 @@ type Machine interface {
 	Base() unsafe.Pointer
 	// CPUs returns the number of processors.
 	CPUs() int
+	// CPU returns the current processor, a hint: the caller may be moved.
+	CPU() int
 	// InitRoot makes the zeroed frame at root a top-level page table: it
 	// fills the upper half, which is the kernel's.
 	InitRoot(root uint64)

@@ -69,6 +69,17 @@ func Protections() string {
 	return s
 }
 
+// HWCap returns what programs are told of the processor by AT_HWCAP, which is
+// EDX of leaf 1 of CPUID, and AT_HWCAP2.
+func HWCap() (hwcap, hwcap2 uint64) {
+	const fsgsbaseBit = 1 << 1
+	_, _, _, d := CPUID(1, 0)
+	if fsgsbase {
+		hwcap2 = fsgsbaseBit
+	}
+	return uint64(d), hwcap2
+}
+
 // Hypervisor returns the signature of the hypervisor that the machine runs
 // on, "" if there is none: "TCGTCGTCGTCG" is QEMU's emulator.
 func Hypervisor() string {

@@ -146,11 +146,19 @@ func earlyHex(v uint64) {
 // EarlyPort is the I/O port of the serial line for early text and last words.
 const EarlyPort = 0x3f8
 
+// LogPort, unless 0, is a port of QEMU's isa-debugcon device, which takes early
+// text and last words in place of the serial line.
+var LogPort uint16
+
 // EarlyPut writes a byte to the serial line, polling, at any time. It gives
 // up on a line that takes nothing.
 //
 //go:nosplit
 func EarlyPut(c byte) {
+	if LogPort != 0 {
+		Out8(LogPort, c)
+		return
+	}
 	for i := 0; i < 1<<16 && In8(EarlyPort+5)&0x20 == 0; i++ {
 	}
 	Out8(EarlyPort, c)

@@ -23,10 +23,8 @@ const (
 	_ = -(unsafe.Offsetof(arch.Context{}.Root) ^ 160)
 	_ = -(unsafe.Offsetof(arch.Context{}.Kicked) ^ 200)
 	_ = -(unsafe.Offsetof(arch.Context{}.FPU) ^ 208)
+	_ = -(arch.UseFPU ^ 1) // USE_FPU
 )
-
-// useFull is the bit of Context.Use that says that all of FPU is to be loaded.
-const useFull = 1
 
 // run enters user mode with c; user.s.
 //
@@ -57,17 +55,13 @@ func (Machine) Base() unsafe.Pointer { return Ptr(0) }
 // CPUs implements arch.Machine.
 func (Machine) CPUs() int { return NumCPU() }
 
+// CPU implements arch.Machine.
+func (Machine) CPU() int { return int(thisCPU().id) }
+
 // InitRoot implements arch.Machine. The kernel's half of a page table is
 // complete from the start: tables are only added below its entries.
 func (Machine) InitRoot(root uint64) {
 	copy(table(root)[256:], table(kernelTable)[256:])
-}
-
-// InitContext makes c that of a thread which has not run yet.
-func (Machine) InitContext(c *arch.Context) {
-	*c = arch.Context{Flags: arch.FlagInterrupt | 2, Use: useFull}
-	c.FPU[0], c.FPU[1] = 0x7f, 3 // control word: all exceptions masked
-	c.FPU[24], c.FPU[25] = 0x80, 0x1f
 }
 
 // Run implements arch.Machine.

@@ -34,7 +34,7 @@
 
 #define TRAP_SYSCALL 256
 #define TRAP_INTERRUPT 257
-#define USE_FULL 1	// x87 and MMX registers are in FPU, not in the processor
+#define USE_FPU 1	// x87 and MMX registers are in FPU, not in the processor
 
 #define SEL_USER_DATA 0x2b
 #define SEL_USER_CODE 0x33
@@ -68,7 +68,7 @@ tables:
 	// The x87 unit is loaded only if it is somebody else's, or not empty.
 	CMPQ	DI, CPU_fpuOf(GS)
 	JNE	allFPU
-	TESTQ	$USE_FULL, USE_(DI)
+	TESTQ	$USE_FPU, USE_(DI)
 	JNE	allFPU
 	FLDCW	FPU_(DI)
 	LDMXCSR	(FPU_+24)(DI)
@@ -92,7 +92,7 @@ tables:
 allFPU:
 	FXRSTOR64 FPU_(DI)
 	MOVQ	DI, CPU_fpuOf(GS)
-	ANDQ	$~USE_FULL, USE_(DI)
+	ANDQ	$~USE_FPU, USE_(DI)
 bases:
 	MOVQ	FSBASE_(DI), AX
 	MOVQ	GSBASE_(DI), SI
@@ -253,7 +253,7 @@ allFPU:
 	FLDCW	CPU_fenv(GS)		// as the program had it
 	FXSAVE64 FPU_(DI)
 	BYTE	$0xdb; BYTE $0xe3	// FNINIT
-	ORQ	$USE_FULL, USE_(DI)
+	ORQ	$USE_FPU, USE_(DI)
 bases:
 	LDMXCSR	·kernelMXCSR(SB)
 	CMPB	·fsgsbase(SB), $0

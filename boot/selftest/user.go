@@ -81,8 +81,7 @@ func (s *userSpace) set(va, entry uint64) {
 }
 
 func (s *userSpace) thread(program int) *arch.Context {
-	c := new(arch.Context)
-	s.m.InitContext(c)
+	c := arch.NewContext()
 	p := programs()
 	c.IP = userText + uint64(p[program]-p[0]&^4095)
 	c.SP = userStack - 64

@@ -46,6 +46,10 @@ func (s *segment) set(tsc, ns uint64, c Scale) {
 	s.shift.Store(uint64(c.Shift))
 }
 
+func (s *segment) get() Segment {
+	return Segment{s.tsc.Load(), s.ns.Load(), Scale{s.mult.Load(), uint8(s.shift.Load())}}
+}
+
 // At returns the time when the time stamp counter is tsc, in nanoseconds.
 // Of two values that were read one after the other, the later never gives
 // the earlier time.
@@ -62,6 +66,28 @@ func (c *Clock) At(tsc uint64) uint64 {
 		ns := s.at(tsc)
 		if c.seq.Load() == seq {
 			return ns
+		}
+	}
+}
+
+// A Segment is a straight piece of a clock, for those who compute it
+// themselves: when the time stamp counter is t it shows
+// NS + (t-TSC)*Mult/2^Shift, and NS if t is before TSC.
+type Segment struct {
+	TSC, NS uint64
+	Scale
+}
+
+// Segments returns what At computes with: after from after.TSC on, before
+// until then. They hold until the next SetRate or Start, and for a second
+// after a SetRate they give the same as their successors.
+func (c *Clock) Segments() (before, after Segment) {
+	for {
+		seq := c.seq.Load()
+		d := &c.desc[seq&1]
+		before, after = d.before.get(), d.after.get()
+		if c.seq.Load() == seq {
+			return before, after
 		}
 	}
 }

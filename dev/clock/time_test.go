@@ -150,6 +150,51 @@ func TestMonotonic(t *testing.T) {
 	wg.Wait()
 }
 
+// TestSegments computes the time as At does, while the rate changes.
+func TestSegments(t *testing.T) {
+	at := func(s Segment, tsc uint64) uint64 { return s.NS + s.Of(tsc-s.TSC) }
+	var c Clock
+	c.Start(1000, 5e9, Rate{Hz: 2e9})
+	for _, hz := range []float64{2e9, 1e9, 3e9} {
+		before, after := c.Segments()
+		for range 1000 {
+			tsc := before.TSC + rand.Uint64N(1e10)
+			s := after
+			if tsc < after.TSC {
+				s = before
+			}
+			if got, want := at(s, tsc), c.At(tsc); got != want {
+				t.Errorf("at %d the segments show %d, At %d", tsc, got, want)
+			}
+		}
+		if !c.SetRate(after.TSC+1e10, Rate{Hz: hz}) {
+			t.Error("SetRate refuses")
+		}
+	}
+
+	// The end of one segment is the start of the other, unless they come
+	// from different descriptions.
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !stop.Load() {
+			before, after := c.Segments()
+			if got := at(before, after.TSC); got != after.NS {
+				t.Errorf("one segment ends at %d, the other starts at %d", got, after.NS)
+				return
+			}
+		}
+	})
+	for i := range 20000 {
+		_, after := c.Segments()
+		if !c.SetRate(after.TSC+1e9, Rate{Hz: []float64{1e9, 3e9}[i%2]}) {
+			t.Error("SetRate refuses")
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
 // TestHalfway reads while a change has been written half.
 func TestHalfway(t *testing.T) {
 	var c Clock

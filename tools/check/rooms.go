@@ -55,7 +55,7 @@ var Rooms = []Room{
 	{
 		Path: "arch/hosted/...",
 		Owns: "the same machine interface on a host system's threads and memory",
-		Own:  []string{"arch", "arch/hosted/..."},
+		Own:  []string{"arch", "arch/hosted/...", "kern/mem"},
 		Std:  []string{"os", "os/signal", "syscall"},
 	},
 	{
@@ -89,7 +89,7 @@ var Rooms = []Room{
 	{
 		Path:        "kern/vm/...",
 		Owns:        "address spaces, page faults, copy-on-write, copies from and to user memory",
-		Own:         join([]string{"arch", "kern/mem/...", "kern/vm/..."}, words),
+		Own:         join([]string{"arch", "inst/...", "kern/mem/...", "kern/vm/..."}, words),
 		TestsMayNot: machine,
 	},
 	{
@@ -107,7 +107,7 @@ var Rooms = []Room{
 	{
 		Path:        "kern/file/...",
 		Owns:        "open files and descriptor tables",
-		Own:         join([]string{"inst/...", "kern/mem/...", "kern/vm/...", "kern/file/..."}, words),
+		Own:         join([]string{"inst/...", "kern/mem/...", "kern/vm/...", "kern/proc/...", "kern/file/..."}, words),
 		TestsMayNot: machine,
 	},
 	{

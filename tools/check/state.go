@@ -27,7 +27,7 @@ type Reason struct {
 //
 // A variable needs no reason if it is one of
 //
-//   - a slot: its type is inst.Slot, and nothing assigns to it again;
+//   - a slot: its type is inst.Slot or proc.Slot, and nothing assigns to it again;
 //   - an error value: made by errors.New or fmt.Errorf or from a constant
 //     error number, and never assigned to;
 //   - an immutable table: a composite literal that all code of the module,
@@ -162,11 +162,12 @@ func (w *world) judge(v packageVar) string {
 	case !ok:
 		return "its type is unknown"
 	case w.isSlot(obj.Type()):
-		if v.init != nil && !w.isCallTo(v.init, w.t.Module+"/inst", "NewSlot") {
-			return "a slot is made by inst.NewSlot"
+		if v.init != nil && !w.isCallTo(v.init, w.t.Module+"/inst", "NewSlot") &&
+			!w.isCallTo(v.init, w.t.Module+"/kern/proc", "NewSlot") {
+			return "a slot is made by NewSlot"
 		}
 		if _, pointer := obj.Type().(*types.Pointer); pointer && v.init == nil {
-			return "a slot is made by inst.NewSlot"
+			return "a slot is made by NewSlot"
 		}
 		return w.rebound(obj)
 	case v.init == nil && len(v.spec.Values) > 0:
@@ -221,7 +222,7 @@ func (w *world) judgeBlank(v packageVar) string {
 	return why
 }
 
-// isSlot reports whether t is inst.Slot[T] or a pointer to one.
+// isSlot reports whether t is inst.Slot[T], proc.Slot[T] or a pointer to one.
 func (w *world) isSlot(t types.Type) bool {
 	if p, ok := t.(*types.Pointer); ok {
 		t = p.Elem()
@@ -230,7 +231,8 @@ func (w *world) isSlot(t types.Type) bool {
 	if !ok || named.Obj().Pkg() == nil {
 		return false
 	}
-	return named.Obj().Name() == "Slot" && named.Obj().Pkg().Path() == w.t.Module+"/inst"
+	pkg := named.Obj().Pkg().Path()
+	return named.Obj().Name() == "Slot" && (pkg == w.t.Module+"/inst" || pkg == w.t.Module+"/kern/proc")
 }
 
 // isErrorValue reports whether obj is an error that its initial value fixes.
