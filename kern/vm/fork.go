@@ -1,0 +1,103 @@
+package vm
+
+import (
+	"sync/atomic"
+
+	"mult/arch"
+	"mult/inst"
+	"mult/kern/errno"
+)
+
+// Fork returns a copy of the space with one user. Private pages are shared
+// until one side writes to them; shared areas stay shared. It takes time for
+// the pages that have been written or that no object can supply again.
+func (s *Space) Fork() (*Space, error) {
+	c, err := newSpace(s.sys, s.in)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	c.mu.Lock() // Views.Drop may know it by now
+	err = s.copyTo(c)
+	s.drain()
+	c.mu.Unlock()
+	s.mu.Unlock()
+	if err != nil {
+		c.Release()
+		return nil, err
+	}
+	return c, nil
+}
+
+// copyTo fills the new space c. Both locks are held exclusively.
+func (s *Space) copyTo(c *Space) error {
+	c.mapBase, c.stackTop = s.mapBase, s.stackTop
+	c.searchFrom, c.largestHole = s.searchFrom, s.largestHole
+	c.brkStart, c.brk = s.brkStart, s.brk
+	c.limit.as.Store(s.limit.as.Load())
+	c.limit.stack.Store(s.limit.stack.Load())
+
+	cost := areaCost * int64(len(s.areas))
+	if !s.in.Charge(inst.Heap, cost) {
+		return errno.ENOMEM
+	}
+	c.areas = make([]*area, 0, len(s.areas)+4)
+	for _, ar := range s.areas {
+		if ar.flags&dontFork != 0 {
+			s.in.Uncharge(inst.Heap, areaCost)
+			c.searchFrom, c.largestHole = c.mapBase, 0
+			continue
+		}
+		n := &area{start: ar.start, end: ar.end, prot: ar.prot, max: ar.max, flags: ar.flags, obj: ar.obj, off: ar.off}
+		if n.obj != nil {
+			c.show(n.obj)
+		}
+		c.areas = append(c.areas, n)
+		c.account(n, n.size()/PageSize)
+	}
+	for _, ar := range c.areas {
+		if ar.flags&(shared|wipeOnFork) != 0 {
+			continue
+		}
+		from := s.find(ar.start)
+		if !from.hasOwned.Load() {
+			continue
+		}
+		ar.hasOwned.Store(true)
+		if !s.copyPages(c, ar) {
+			return errno.ENOMEM
+		}
+	}
+	return nil
+}
+
+// copyPages makes the child's entries for one area and takes the permission to
+// write from the parent's. It reports false if there are no frames for tables.
+func (s *Space) copyPages(c *Space, ar *area) bool {
+	var table *[512]uint64 // of the child, for what ends at limit
+	var limit uint64
+	rss := int64(0)
+	_, viewed := ar.obj.(Viewed)
+	ok := s.each(ar.start, ar.end, func(a uint64, p *uint64) bool {
+		e := atomic.LoadUint64(p)
+		switch {
+		case frame(e) == s.zero, viewed && e&owned == 0:
+			return true // the child finds it again, if it is still there
+		case e&arch.PageWrite != 0:
+			e = atomic.AndUint64(p, ^uint64(arch.PageWrite)) &^ arch.PageWrite
+			s.stale(a)
+		}
+		if a >= limit {
+			if c.ensure(a) == nil {
+				return false
+			}
+			table, limit = c.leaf(a)
+		}
+		s.mem.Get(frame(e))
+		table[a>>12&511] = e
+		rss++
+		return true
+	})
+	c.rss.Add(rss)
+	return ok
+}
