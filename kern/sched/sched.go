@@ -1,0 +1,390 @@
+// Package sched decides who gets a processor: first which instance, then which
+// of its threads. It hands out grants, one for each processor, without which no
+// thread enters user mode; so Go's own scheduler never has more runnable threads
+// in user mode than there are processors.
+//
+// Fairness is by virtual time: the time that somebody has had, divided by his
+// weight. The instance that has had least is next, and in it the thread that has
+// had least. Instances weigh the same; threads weigh what their nice value says.
+// Who has slept keeps an advantage, but not a large one.
+//
+// kern/proc calls it (proc.Scheduler). While there is a free processor for
+// everybody, taking and giving back a grant is one atomic operation on a place
+// of the list of grants.
+//
+// Locks: Sched.mu is a leaf; kern/proc calls with Table.mu and Proc.mu held.
+package sched
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mult/inst"
+	"mult/kern/proc"
+)
+
+const (
+	// slice is how long a thread has a processor at least while others
+	// wait for it, unless one comes that is due; twice that at most.
+	slice = 4 * time.Millisecond
+	// bonus is how far behind the others somebody may be who has slept.
+	bonus = int64(20 * time.Millisecond)
+	// margin is by how much somebody who comes must be behind to get a
+	// processor before the slice of another is over.
+	margin = int64(time.Millisecond)
+	// lead is how far ahead of the others somebody can get, for nice 0: who
+	// had a processor to himself for long need not wait as long later.
+	lead = int64(50 * time.Millisecond)
+)
+
+// A Sched schedules the threads of a machine. It implements proc.Scheduler.
+type Sched struct {
+	places  []atomic.Pointer[thread] // [const] who has the grants; nil: free
+	waiting atomic.Int32             // threads in Enter
+
+	mu     sync.Mutex
+	groups heap[*group] // [mu] those with waiting threads
+	minVT  atomic.Int64 // [mu to write] virtual time of the last group chosen
+	timer  *time.Timer  // [mu] ends slices, while threads wait
+	ticks  bool         // [mu] timer is set
+}
+
+// group is what sched knows of an instance.
+type group struct {
+	sched *Sched        // [const]
+	vt    atomic.Int64  // virtual time; only grows
+	minVT atomic.Int64  // [mu to write] of the last thread chosen
+	queue heap[*thread] // [mu] threads that wait
+	key   int64         // [mu] vt when it was put into Sched.groups
+	at    int           // [mu] place there, -1: not in it
+}
+
+// thread is what sched knows of a thread.
+type thread struct {
+	t       *proc.Thread // [const]
+	g       *group       // [const]
+	place   int          // [own; mu while it waits] its grant's place, -1: none
+	last    int          // [own] place it had last
+	vt      atomic.Int64 // virtual time
+	charged int64        // [own] CPU time that is in vt
+	weight  atomic.Int64
+	ticks   atomic.Int32 // ticks since it got the grant
+
+	at          int         // [mu] place in the group's queue, -1: not in it
+	queued      atomic.Bool // [mu to write] it is in the queue
+	interrupted atomic.Bool
+	ready       chan struct{} // [const] capacity 1: it isn't in the queue any more
+}
+
+func (g *group) before(o *group) bool { return g.key < o.key }
+func (g *group) spot() *int           { return &g.at }
+
+func (h *thread) before(o *thread) bool { return h.vt.Load() < o.vt.Load() }
+func (h *thread) spot() *int            { return &h.at }
+
+// New returns a scheduler for a number of processors.
+func New(cpus int) *Sched { return &Sched{places: make([]atomic.Pointer[thread], cpus)} }
+
+var slot = inst.NewSlot[group]()
+
+// Member returns sched's row of the table of members.
+func (s *Sched) Member() inst.Member {
+	return inst.Member{
+		Name: "sched",
+		Alloc: func(in, parent *inst.Inst) error {
+			slot.Set(in, &group{sched: s, at: -1})
+			return nil
+		},
+		Free: func(in *inst.Inst) {
+			if g := slot.Of(in); g.at >= 0 || len(g.queue) != 0 {
+				panic("sched: instance freed with threads in it")
+			}
+			slot.Set(in, nil)
+		},
+	}
+}
+
+// weights of the nice values from -20 on: each step is 1.25 times the next, as
+// on Linux; that of 0 is unit.
+var weights = [40]int64{
+	88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916,
+	9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277,
+	1024, 820, 655, 526, 423, 335, 272, 215, 172, 137,
+	110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
+}
+
+const unit = 1024
+
+func of(t *proc.Thread) *thread { return t.SchedData.(*thread) }
+
+// Start implements proc.Scheduler. A thread starts where the one is that made
+// it, so that a fork gives nobody an advantage.
+func (s *Sched) Start(t, by *proc.Thread) {
+	h := &thread{t: t, g: slot.Of(t.Inst()), place: -1, at: -1, ready: make(chan struct{}, 1)}
+	h.charged = t.CPUTime()
+	h.vt.Store(h.g.minVT.Load())
+	if by != nil {
+		h.vt.Store(of(by).vt.Load())
+	}
+	t.SchedData = h
+	s.Renice(t)
+}
+
+// Renice implements proc.Scheduler.
+func (s *Sched) Renice(t *proc.Thread) {
+	if h, ok := t.SchedData.(*thread); ok {
+		h.weight.Store(weights[min(max(t.Nice()+20, 0), 39)])
+	}
+}
+
+// charge adds the time that h has had since the last charge to virtual times.
+func (h *thread) charge() {
+	now := h.t.CPUTime()
+	d := now - h.charged
+	h.charged = now
+	w := h.weight.Load()
+	advance(&h.vt, d*unit/w, h.g.minVT.Load()+lead*unit/w)
+	advance(&h.g.vt, d, h.g.sched.minVT.Load()+lead)
+}
+
+// advance adds d to v, but not beyond limit.
+func advance(v *atomic.Int64, d, limit int64) {
+	for {
+		old := v.Load()
+		n := max(old, min(old+d, limit))
+		if n == old || v.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// raise makes v at least n.
+func raise(v *atomic.Int64, n int64) {
+	for {
+		old := v.Load()
+		if old >= n || v.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// Enter implements proc.Scheduler.
+func (s *Sched) Enter(t *proc.Thread) bool {
+	h := of(t)
+	h.charge()
+	if h.place < 0 {
+		s.catchUp(h)
+		if s.waiting.Load() == 0 && s.grab(h) {
+			return true
+		}
+	} else if s.waiting.Load() == 0 {
+		h.ticks.Store(0)
+		return true
+	}
+	s.mu.Lock()
+	if h.place >= 0 {
+		// After sched_yield(2) those of the same instance go first.
+		if t.TakeYield() && len(h.g.queue) > 0 {
+			raise(&h.vt, h.g.queue[0].vt.Load()+1)
+		}
+		s.places[h.place].Store(nil)
+		h.place = -1
+	}
+	s.catchUp(h) // the lock may have been long in coming
+	s.push(h)
+	s.dispatchLocked()
+	if h.queued.Load() {
+		if h.interrupted.Swap(false) {
+			s.pull(h)
+			s.mu.Unlock()
+			return false
+		}
+		s.preemptLocked(h)
+		s.tickLocked()
+	}
+	s.mu.Unlock()
+	<-h.ready
+	return h.place >= 0
+}
+
+// catchUp limits the advantage that h has, because it is new or has slept.
+func (s *Sched) catchUp(h *thread) {
+	raise(&h.vt, h.g.minVT.Load()-bonus)
+	raise(&h.g.vt, s.minVT.Load()-bonus)
+}
+
+// grab takes a free grant for h, if there is one.
+func (s *Sched) grab(h *thread) bool {
+	n := len(s.places)
+	for k := range n {
+		i := h.last + k
+		if i >= n {
+			i -= n
+		}
+		if s.places[i].Load() == nil && s.places[i].CompareAndSwap(nil, h) {
+			h.place, h.last = i, i
+			h.ticks.Store(0)
+			return true
+		}
+	}
+	return false
+}
+
+// Leave implements proc.Scheduler.
+func (s *Sched) Leave(t *proc.Thread) {
+	h := of(t)
+	h.charge()
+	s.leave(h)
+}
+
+func (s *Sched) leave(h *thread) {
+	if h.place < 0 {
+		return
+	}
+	s.places[h.place].Store(nil)
+	h.place = -1
+	// Who has begun to wait before this look is seen; who begins after it
+	// sees the free place.
+	if s.waiting.Load() > 0 {
+		s.mu.Lock()
+		s.dispatchLocked()
+		s.mu.Unlock()
+	}
+}
+
+// Interrupt implements proc.Scheduler.
+func (s *Sched) Interrupt(t *proc.Thread) {
+	h, ok := t.SchedData.(*thread)
+	if !ok {
+		return
+	}
+	h.interrupted.Store(true)
+	if !h.queued.Load() {
+		return
+	}
+	s.mu.Lock()
+	if h.queued.Load() {
+		h.interrupted.Store(false)
+		s.pull(h)
+		h.ready <- struct{}{}
+	}
+	s.mu.Unlock()
+}
+
+// Stop implements proc.Scheduler.
+func (s *Sched) Stop(t *proc.Thread) { s.Leave(t) }
+
+// push makes h wait. mu is held, as in all that follows.
+func (s *Sched) push(h *thread) {
+	g := h.g
+	g.queue.push(h)
+	h.queued.Store(true)
+	s.waiting.Add(1)
+	if g.at < 0 {
+		g.key = g.vt.Load()
+		s.groups.push(g)
+	}
+}
+
+// pull ends push.
+func (s *Sched) pull(h *thread) {
+	g := h.g
+	g.queue.remove(h.at)
+	h.queued.Store(false)
+	s.waiting.Add(-1)
+	if len(g.queue) == 0 {
+		s.groups.remove(g.at)
+	}
+}
+
+// next returns the thread that is due; nil: none waits.
+func (s *Sched) next() *thread {
+	for len(s.groups) > 0 {
+		g := s.groups[0]
+		// Virtual times of groups only grow: who is first by an old one
+		// has to be looked at again.
+		if vt := g.vt.Load(); vt != g.key {
+			g.key = vt
+			s.groups.fix(0)
+			continue
+		}
+		return g.queue[0]
+	}
+	return nil
+}
+
+// dispatchLocked gives free grants to those that are due.
+func (s *Sched) dispatchLocked() {
+	for i := range s.places {
+		for s.places[i].Load() == nil {
+			h := s.next()
+			if h == nil {
+				return
+			}
+			if !s.places[i].CompareAndSwap(nil, h) {
+				break
+			}
+			s.pull(h)
+			raise(&s.minVT, h.g.vt.Load())
+			raise(&h.g.minVT, h.vt.Load())
+			h.place, h.last = i, i
+			h.ticks.Store(0)
+			h.ready <- struct{}{}
+		}
+	}
+}
+
+// preemptLocked takes a grant back for h, which has begun to wait, from the one
+// who is furthest ahead of it.
+func (s *Sched) preemptLocked(h *thread) {
+	var victim *thread
+	most := margin
+	for i := range s.places {
+		o := s.places[i].Load()
+		if o == nil {
+			continue
+		}
+		ahead := o.vt.Load() - h.vt.Load()
+		if o.g != h.g {
+			ahead = o.g.vt.Load() - h.g.vt.Load()
+		}
+		if ahead > most && !o.t.ShouldYield() {
+			victim, most = o, ahead
+		}
+	}
+	if victim != nil {
+		victim.t.RequestYield()
+	}
+}
+
+// tickLocked sets the timer, if it isn't set.
+func (s *Sched) tickLocked() {
+	if s.ticks {
+		return
+	}
+	s.ticks = true
+	if s.timer == nil {
+		s.timer = time.AfterFunc(slice, s.tick)
+	} else {
+		s.timer.Reset(slice)
+	}
+}
+
+// tick ends slices: who has had a grant for two ticks, or nearly so, is asked
+// to yield.
+func (s *Sched) tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ticks = false
+	s.dispatchLocked()
+	if s.waiting.Load() == 0 {
+		return
+	}
+	for i := range s.places {
+		if h := s.places[i].Load(); h != nil && h.ticks.Add(1) >= 2 {
+			h.t.RequestYield()
+		}
+	}
+	s.tickLocked()
+}

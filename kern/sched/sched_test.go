@@ -1,0 +1,465 @@
+package sched
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mult/inst"
+	"mult/kern/errno"
+	"mult/kern/proc"
+)
+
+// A world is a machine whose time passes only in its programs' user mode.
+type world struct {
+	t       *testing.T
+	s       *Sched
+	sys     *proc.System
+	members []inst.Member
+	now     atomic.Int64
+	inUser  atomic.Int32
+	ended   chan *inst.Inst
+
+	mu    sync.Mutex
+	progs map[uint64]func(t *proc.Thread)
+	next  uint64
+}
+
+func newWorld(t *testing.T, cpus int) *world {
+	w := &world{t: t, s: New(cpus), ended: make(chan *inst.Inst, 4), progs: map[uint64]func(*proc.Thread){}}
+	w.sys = &proc.System{
+		Sched: w.s,
+		Clock: w.now.Load,
+		Run: func(t *proc.Thread) {
+			w.mu.Lock()
+			f := w.progs[t.Ctx.BX]
+			delete(w.progs, t.Ctx.BX)
+			w.mu.Unlock()
+			f(t)
+			t.ExitGroup(0)
+		},
+		InitExited: func(in *inst.Inst, s proc.Status) { w.ended <- in },
+	}
+	w.members = []inst.Member{proc.Member(w.sys), w.s.Member()}
+	return w
+}
+
+func (w *world) program(f func(t *proc.Thread)) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next++
+	w.progs[w.next] = f
+	return w.next
+}
+
+func (w *world) start(name string, f func(t *proc.Thread)) *inst.Inst {
+	in, err := inst.New(name, nil, w.members)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, t, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	t.Ctx.BX = w.program(f)
+	t.Start()
+	return in
+}
+
+// finish waits until n instances have ended, and checks that nothing is left.
+func (w *world) finish(n int) {
+	w.t.Helper()
+	for range n {
+		select {
+		case in := <-w.ended:
+			in.Free(w.members)
+			if u := in.Used(inst.Heap); u != 0 {
+				w.t.Errorf("%d bytes are still charged", u)
+			}
+		case <-time.After(100 * time.Second):
+			panic("instance doesn't end")
+		}
+	}
+	if n := w.s.waiting.Load(); n != 0 || len(w.s.groups) != 0 {
+		w.t.Errorf("%d threads wait", n)
+	}
+	for i := range w.s.places {
+		if w.s.places[i].Load() != nil {
+			w.t.Errorf("grant %d isn't free", i)
+		}
+	}
+}
+
+func (w *world) fork(t *proc.Thread, f func(t *proc.Thread)) int {
+	for {
+		t.Ctx.BX = w.program(f)
+		pid, err := t.Fork1(proc.CloneArgs{ExitSignal: proc.SIGCHLD})
+		if err == proc.ERestartNoIntr && t.NextSignal().Kind != proc.DeliverExit {
+			continue
+		}
+		if err != nil && !t.Dying() {
+			w.t.Errorf("fork: %v", err)
+		}
+		return pid
+	}
+}
+
+// user is a stay of t in user mode; false: t is to end.
+func (w *world) user(t *proc.Thread, d time.Duration) bool {
+	for !t.EnterUser() {
+		if t.NextSignal().Kind == proc.DeliverExit {
+			return false
+		}
+	}
+	if n := w.inUser.Add(1); int(n) > len(w.s.places) {
+		w.t.Errorf("%d threads in user mode", n)
+	}
+	w.now.Add(int64(d))
+	w.inUser.Add(-1)
+	t.LeaveUser()
+	return true
+}
+
+// A meter counts pieces of a millisecond that hogs have had, from when all of
+// them have begun until there are enough.
+type meter struct {
+	w      *world
+	absent atomic.Int64 // hogs that have not begun
+	total  atomic.Int64
+	limit  int64
+	hold   atomic.Pointer[thread] // if set, hogs wait until it waits
+}
+
+func (w *world) meter(hogs, limit int64) *meter {
+	m := &meter{w: w, limit: limit}
+	m.absent.Store(hogs)
+	return m
+}
+
+// hog uses a processor until it is killed. It plays the timer, too.
+func (m *meter) hog(n *atomic.Int64) func(t *proc.Thread) {
+	return func(t *proc.Thread) {
+		for i := 0; m.w.user(t, time.Millisecond); i++ {
+			if i == 0 {
+				m.absent.Add(-1)
+			}
+			if m.absent.Load() <= 0 && m.total.Add(1) <= m.limit {
+				n.Add(1)
+			}
+			if i%4 == 0 {
+				m.w.s.tick()
+			}
+			for h := m.hold.Load(); h != nil && !h.queued.Load() && m.hold.Load() == h && !t.Dying(); {
+				time.Sleep(10 * time.Microsecond)
+			}
+		}
+	}
+}
+
+// finish waits until there are enough, then ends t's instance.
+func (m *meter) finish(t *proc.Thread) {
+	for m.total.Load() < m.limit {
+		time.Sleep(time.Millisecond)
+	}
+	t.ExitGroup(0)
+}
+
+// near reports whether a is b within a share.
+func near(a, b int64, share float64) bool {
+	d := float64(a-b) / float64(b)
+	return d < share && d > -share
+}
+
+func TestFair(t *testing.T) {
+	const threads, each = 50, 200
+	w := newWorld(t, 1)
+	m := w.meter(threads, threads*each)
+	var n [threads]atomic.Int64
+	w.start("fair", func(t *proc.Thread) {
+		for i := range n {
+			w.fork(t, m.hog(&n[i]))
+		}
+		m.finish(t)
+	})
+	w.finish(1)
+	// Who had the processor alone before is behind by what lead says.
+	for i := range n {
+		if v := n[i].Load(); !near(v, each, 0.35) {
+			t.Errorf("thread %d had %d, not %d", i, v, each)
+		}
+	}
+}
+
+func TestNice(t *testing.T) {
+	w := newWorld(t, 1)
+	m := w.meter(2, 4000)
+	var a, b atomic.Int64
+	w.start("nice", func(t *proc.Thread) {
+		w.fork(t, m.hog(&a))
+		w.fork(t, func(c *proc.Thread) {
+			if err := c.SetPriority(proc.PRIO_PROCESS, 0, 5); err != nil {
+				w.t.Error(err)
+			}
+			m.hog(&b)(c)
+		})
+		m.finish(t)
+	})
+	w.finish(1)
+	if r := float64(a.Load()) / float64(b.Load()); r < 2.6 || r > 3.5 {
+		t.Errorf("nice 0 had %.2f times what nice 5 had, want 3.06", r)
+	}
+}
+
+func TestInstances(t *testing.T) {
+	w := newWorld(t, 1)
+	m := w.meter(11, 4000)
+	var a, b atomic.Int64
+	w.start("one", func(t *proc.Thread) {
+		w.fork(t, m.hog(&a))
+		m.finish(t)
+	})
+	w.start("many", func(t *proc.Thread) {
+		for range 10 {
+			w.fork(t, m.hog(&b))
+		}
+		m.finish(t)
+	})
+	w.finish(2)
+	if !near(a.Load(), b.Load(), 0.15) {
+		t.Errorf("one had %d, the ten of the other %d", a.Load(), b.Load())
+	}
+}
+
+// TestSleeper shows that one who sleeps most of the time doesn't wait for the
+// slices of many others, and that its advantage ends.
+func TestSleeper(t *testing.T) {
+	const hogs = 40
+	w := newWorld(t, 1)
+	var n atomic.Int64
+	w.start("sleeper", func(t *proc.Thread) {
+		m := w.meter(hogs, 1<<60)
+		for range hogs {
+			w.fork(t, m.hog(&n))
+		}
+		for n.Load() < 10*hogs {
+			time.Sleep(time.Millisecond)
+		}
+		var worst int64
+		for i := range 30 {
+			go func() {
+				for before := n.Load(); n.Load() < before+2*hogs; {
+					time.Sleep(time.Millisecond / 4)
+				}
+				// No time passes between its waking up and its waiting.
+				m.hold.Store(of(t))
+				t.Unpark()
+			}()
+			t.Park(proc.Forever)
+			before := n.Load()
+			w.user(t, time.Millisecond/2)
+			m.hold.Store(nil)
+			if i > 0 { // what it did until now was work
+				worst = max(worst, n.Load()-before)
+			}
+		}
+		if worst > 12 {
+			w.t.Errorf("waited for %d pieces of others", worst)
+		}
+		// Two hundred milliseconds at once: the others have their share.
+		before := n.Load()
+		for range 50 {
+			for range 4 {
+				w.user(t, time.Millisecond)
+			}
+			w.s.tick()
+		}
+		if d := n.Load() - before; d < 20*hogs {
+			w.t.Errorf("others had only %d", d)
+		}
+	})
+	w.finish(1)
+}
+
+// TestAlone shows that who had a processor alone owes little for it.
+func TestAlone(t *testing.T) {
+	w := newWorld(t, 1)
+	m := w.meter(1, 1<<60)
+	var a atomic.Int64
+	w.start("alone", func(t *proc.Thread) {
+		w.fork(t, m.hog(&a))
+		for a.Load() < 5000 {
+			time.Sleep(time.Millisecond)
+		}
+		done := make(chan bool)
+		w.fork(t, func(c *proc.Thread) {
+			defer close(done)
+			before, streak, worst := a.Load(), 0, 0
+			for i := range 1000 {
+				w.user(c, time.Millisecond)
+				if i%4 == 0 {
+					w.s.tick()
+				}
+				if n := a.Load(); n != before {
+					before, streak = n, 0
+				}
+				streak++
+				worst = max(worst, streak)
+			}
+			if worst > 100 {
+				w.t.Errorf("waited %d ms", worst)
+			}
+		})
+		<-done
+	})
+	w.finish(1)
+}
+
+// TestKillWaiting ends threads that wait for a grant which nobody gives back.
+func TestKillWaiting(t *testing.T) {
+	w := newWorld(t, 1)
+	release := make(chan bool)
+	w.start("kill", func(t *proc.Thread) {
+		w.fork(t, func(c *proc.Thread) {
+			w.user(c, 1)
+			<-release // with the grant
+		})
+		for w.s.places[0].Load() == nil {
+			time.Sleep(time.Millisecond / 4)
+		}
+		for range 20 {
+			pid := w.fork(t, func(c *proc.Thread) {
+				for w.user(c, 1) {
+				}
+			})
+			t.Kill(pid, proc.SIGKILL)
+			for {
+				r, err := t.Wait4(pid, 0)
+				if err == proc.ERestartSys {
+					t.NextSignal()
+					continue
+				}
+				if r.Status.Signal() != proc.SIGKILL {
+					w.t.Errorf("%+v %v", r, err)
+				}
+				break
+			}
+		}
+		close(release)
+	})
+	w.finish(1)
+}
+
+// TestStress has two instances that fork, sleep, wake, kill and run.
+func TestStress(t *testing.T) {
+	for _, cpus := range []int{1, 2, 4} {
+		w := newWorld(t, cpus)
+		w.sys.Clock = nil
+		for k := range uint64(2) {
+			w.start("stress", func(t *proc.Thread) {
+				var (
+					q  proc.Queue
+					mu sync.Mutex
+				)
+				var work func(depth int, seed uint64) func(t *proc.Thread)
+				work = func(depth int, seed uint64) func(t *proc.Thread) {
+					return func(t *proc.Thread) {
+						r := rand.New(rand.NewPCG(seed, uint64(t.TID)))
+						for range 30 {
+							if !w.user(t, 0) {
+								return
+							}
+							switch r.IntN(11) {
+							case 0:
+								if depth > 0 {
+									w.fork(t, work(depth-1, r.Uint64()))
+								}
+							case 1:
+								mu.Lock()
+								t.Wait(&q, &mu, t.Now()+int64(r.IntN(100))*1000)
+								mu.Unlock()
+							case 2:
+								q.Wake(2)
+							case 3:
+								t.Yield()
+							case 4:
+								t.Kill(2+r.IntN(200), proc.SIGTERM)
+							case 5:
+								t.SetPriority(proc.PRIO_PROCESS, 0, r.IntN(40)-20)
+							case 6:
+								t.Wait4(-1, proc.WNOHANG)
+							case 7:
+								w.s.tick()
+							case 8:
+								t.Kill(2+r.IntN(200), proc.SIGSTOP)
+							case 9:
+								t.Kill(2+r.IntN(200), proc.SIGCONT)
+							case 10:
+								t.Ctx.BX = w.program(work(0, r.Uint64()))
+								t.Fork1(proc.CloneArgs{Flags: proc.CLONE_THREAD | proc.CLONE_SIGHAND |
+									proc.CLONE_VM | proc.CLONE_FILES | proc.CLONE_FS})
+							}
+						}
+					}
+				}
+				for i := range uint64(60) {
+					w.fork(t, work(2, k*1000+i))
+				}
+				for {
+					r, err := t.Wait4(-1, proc.WALL|proc.WNOHANG)
+					switch {
+					case err == errno.ECHILD:
+						return
+					case err != nil:
+						t.NextSignal()
+					case r.PID == 0:
+						t.Kill(-1, proc.SIGCONT)
+						t.Sleep(t.Now() + 100_000)
+					}
+				}
+			})
+		}
+		w.finish(2)
+	}
+}
+
+func BenchmarkEnterLeave(b *testing.B) {
+	s := New(2)
+	in, err := inst.New("bench", nil, []inst.Member{s.Member()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	sys := &proc.System{Sched: s}
+	m := proc.Member(sys)
+	m.Alloc(in, nil)
+	_, t, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Start(t, nil)
+	for b.Loop() {
+		s.Enter(t)
+		s.Leave(t)
+	}
+}
+
+func BenchmarkUserKernel(b *testing.B) {
+	s := New(2)
+	in, err := inst.New("bench", nil, []inst.Member{s.Member()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	sys := &proc.System{Sched: s}
+	m := proc.Member(sys)
+	m.Alloc(in, nil)
+	_, t, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Start(t, nil)
+	for b.Loop() {
+		t.EnterUser()
+		t.LeaveUser()
+	}
+}
