@@ -1,0 +1,319 @@
+package event
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/errno"
+	"mult/kern/file"
+	"mult/kern/pipe"
+	"mult/kern/proc"
+	"mult/kern/vm"
+)
+
+func epoll(tb testing.TB, k *kernel) *file.File {
+	tb.Helper()
+	f, err := NewEpoll(k.t)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+func event(ev uint32, data uint64) abi.EpollEvent { return abi.EpollEvent{Events: ev, Data: data} }
+
+// plain is an Impl that can't be polled.
+type plain struct{ Counter }
+
+func (p *plain) Poll() {}
+
+func TestControl(t *testing.T) {
+	k := newKernel(t)
+	used := k.in.Used(inst.Heap)
+	ep, ep2 := epoll(t, k), epoll(t, k)
+	e, err := NewEventfd(k.t, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg, _ := file.New(k.in, &plain{Counter{in: k.in}}, abi.O_RDWR)
+	const add, del, mod = abi.EPOLL_CTL_ADD, abi.EPOLL_CTL_DEL, abi.EPOLL_CTL_MOD
+	tests := []struct {
+		f, target *file.File
+		op, fd    int
+		ev        uint32
+		want      error
+	}{
+		{ep, reg, add, 1, abi.POLLIN, errno.EPERM},
+		{e, e, add, 1, abi.POLLIN, errno.EINVAL},
+		{ep, ep, add, 1, abi.POLLIN, errno.EINVAL},
+		{ep, e, 4, 1, abi.POLLIN, errno.EINVAL},
+		{ep, e, mod, 1, abi.POLLIN, errno.ENOENT},
+		{ep, e, del, 1, abi.POLLIN, errno.ENOENT},
+		{ep, e, add, 1, abi.POLLIN, nil},
+		{ep, e, add, 1, abi.POLLIN, errno.EEXIST},
+		{ep, e, add, 2, abi.POLLIN, nil},
+		{ep, e, mod, 2, abi.POLLIN | abi.EPOLLEXCLUSIVE, errno.EINVAL},
+		{ep, e, add, 3, abi.POLLIN | abi.EPOLLEXCLUSIVE | abi.EPOLLONESHOT, errno.EINVAL},
+		{ep, e, add, 3, abi.POLLIN | abi.EPOLLEXCLUSIVE | abi.EPOLLET, nil},
+		{ep, e, mod, 3, abi.POLLIN, errno.EINVAL},
+		{ep, ep2, add, 4, abi.POLLIN | abi.EPOLLEXCLUSIVE, errno.EINVAL},
+		{ep, ep2, add, 4, abi.POLLIN, nil},
+		{ep2, ep, add, 4, abi.POLLIN, errno.ELOOP},
+		{ep, ep2, del, 4, 0, nil},
+		{ep2, ep, add, 4, abi.POLLIN, nil},
+		{ep, e, del, 2, 0, nil},
+		{ep, e, del, 2, 0, errno.ENOENT},
+	}
+	for i, tt := range tests {
+		if err := Control(tt.f, tt.op, tt.target, tt.fd, event(tt.ev, 0)); err != tt.want {
+			t.Errorf("%d: %v, want %v", i, err, tt.want)
+		}
+	}
+	// Files that go leave the epoll.
+	put(k.t, e, 1)
+	e.Release()
+	if n := len(ep.Impl.(*Epoll).items); n != 0 {
+		t.Errorf("%d items left", n)
+	}
+	out := make([]abi.EpollEvent, 4)
+	if n, err := Wait(k.t, ep, out, 0); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	if _, err := Wait(k.t, reg, out, 0); err != errno.EINVAL {
+		t.Error(err)
+	}
+	if _, err := Wait(k.t, ep, nil, 0); err != errno.EINVAL {
+		t.Error(err)
+	}
+	if _, err := ep.Read(k.t, vm.KernelUio(make([]byte, 1))); err != errno.EINVAL {
+		t.Error(err)
+	}
+	k.in.Charge(inst.Heap, counterCost) // plain was made without
+	ep.Release()
+	ep2.Release()
+	reg.Release()
+	if got := k.in.Used(inst.Heap); got != used {
+		t.Errorf("heap %d, before %d", got, used)
+	}
+}
+
+func TestTriggers(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		ev   uint32
+		// how many events a Wait has: after a write, again, after a
+		// second write, after modify, after reading all
+		want [5]int
+	}{
+		{"level", abi.POLLIN, [5]int{1, 1, 1, 1, 0}},
+		{"edge", abi.POLLIN | abi.EPOLLET, [5]int{1, 0, 1, 1, 0}},
+		{"oneshot", abi.POLLIN | abi.EPOLLONESHOT, [5]int{1, 0, 0, 1, 0}},
+		{"edge oneshot", abi.POLLIN | abi.EPOLLONESHOT | abi.EPOLLET, [5]int{1, 0, 0, 1, 0}},
+		{"other event", abi.POLLPRI, [5]int{}},
+	} {
+		k := newKernel(t)
+		ep := epoll(t, k)
+		r, w, err := pipe.New(k.t, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Control(ep, abi.EPOLL_CTL_ADD, r, 1, event(tt.ev, 42)); err != nil {
+			t.Fatal(err)
+		}
+		out := make([]abi.EpollEvent, 4)
+		wait := func(i int) {
+			t.Helper()
+			n, err := Wait(k.t, ep, out, 0)
+			if n != tt.want[i] || err != nil || n == 1 && out[0] != event(abi.POLLIN, 42) {
+				t.Errorf("%s, %d: %d, %v, %v", tt.name, i, n, err, out[0])
+			}
+		}
+		write := func() { w.Write(k.t, vm.KernelUio([]byte{1})) }
+		write()
+		wait(0)
+		wait(1)
+		write()
+		wait(2)
+		Control(ep, abi.EPOLL_CTL_MOD, r, 1, event(tt.ev, 42))
+		wait(3)
+		Control(ep, abi.EPOLL_CTL_MOD, r, 1, event(tt.ev, 42))
+		r.Read(k.t, vm.KernelUio(make([]byte, 9)))
+		wait(4)
+		// A hang-up is told unasked, unless a oneshot has been used up.
+		w.Release()
+		if n, _ := Wait(k.t, ep, out, 0); n != 1 || out[0].Events != abi.POLLHUP {
+			t.Errorf("%s: hang-up: %d, %#x", tt.name, n, out[0].Events)
+		}
+		ep.Release()
+		r.Release()
+	}
+}
+
+func TestFair(t *testing.T) {
+	k := newKernel(t)
+	ep := epoll(t, k)
+	for i := range 10 {
+		e, err := NewEventfd(k.t, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		Control(ep, abi.EPOLL_CTL_ADD, e, i, event(abi.POLLIN, uint64(i)))
+	}
+	seen := map[uint64]int{}
+	out := make([]abi.EpollEvent, 3)
+	for range 10 {
+		n, err := Wait(k.t, ep, out, 0)
+		if n != 3 || err != nil {
+			t.Fatal(n, err)
+		}
+		for _, e := range out {
+			seen[e.Data]++
+		}
+	}
+	for i := range uint64(10) {
+		if seen[i] != 3 {
+			t.Errorf("%d was seen %d times", i, seen[i])
+		}
+	}
+}
+
+func TestNested(t *testing.T) {
+	k := newKernel(t)
+	out := make([]abi.EpollEvent, 4)
+	e, err := NewEventfd(k.t, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := []*file.File{epoll(t, k)}
+	if err := Control(chain[0], abi.EPOLL_CTL_ADD, e, 1, event(abi.POLLIN, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for len(chain) < maxNest {
+		f := epoll(t, k)
+		if err := Control(f, abi.EPOLL_CTL_ADD, chain[len(chain)-1], 1, event(abi.POLLIN, 2)); err != nil {
+			t.Fatal(len(chain), err)
+		}
+		chain = append(chain, f)
+	}
+	top := chain[len(chain)-1]
+	if err := Control(epoll(t, k), abi.EPOLL_CTL_ADD, top, 1, event(abi.POLLIN, 2)); err != errno.ELOOP {
+		t.Errorf("a long chain: %v", err)
+	}
+	if err := Control(chain[0], abi.EPOLL_CTL_ADD, top, 1, event(abi.POLLIN, 2)); err != errno.ELOOP {
+		t.Errorf("a ring: %v", err)
+	}
+	if n, _ := Wait(k.t, top, out, 0); n != 0 {
+		t.Error(n)
+	}
+	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+		if n, err := Wait(c, top, out, proc.Forever); n != 1 || err != nil || out[0].Data != 2 {
+			t.Error(n, err, out[0])
+		}
+	})
+	put(k.t, e, 1)
+	<-done
+	take(k.t, e)
+	if n, _ := Wait(k.t, top, out, 0); n != 0 {
+		t.Error(n)
+	}
+	for _, f := range chain {
+		f.Release()
+	}
+	e.Release()
+	// Wide fans are refused before one event wakes thousands.
+	layer := []*file.File{epoll(t, k)}
+	refused := false
+	for range maxNest - 1 {
+		var next []*file.File
+		for range 12 {
+			f := epoll(t, k)
+			for i, kid := range layer {
+				if err := Control(f, abi.EPOLL_CTL_ADD, kid, i, event(abi.POLLIN, 0)); err == errno.EINVAL {
+					refused = true
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			next = append(next, f)
+		}
+		layer = next
+	}
+	if !refused {
+		t.Error("any fan is allowed")
+	}
+}
+
+// TestEpollRace opens, adds, closes and waits on several threads.
+func TestEpollRace(t *testing.T) {
+	k := newKernel(t)
+	ep := epoll(t, k)
+	var stop atomic.Bool
+	waiter := k.spawn(t, threadFlags, func(c *proc.Thread) {
+		out := make([]abi.EpollEvent, 8)
+		for !stop.Load() {
+			if _, err := Wait(c, ep, out, 0); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	churn := func(c *proc.Thread) {
+		for range 500 {
+			r, w, err := pipe.New(c, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			Control(ep, abi.EPOLL_CTL_ADD, r, 1, event(abi.POLLIN, 0))
+			Control(ep, abi.EPOLL_CTL_ADD, w, 1, event(abi.POLLOUT|abi.EPOLLET, 0))
+			w.Write(c, vm.KernelUio([]byte{1}))
+			Control(ep, abi.EPOLL_CTL_MOD, r, 1, event(abi.POLLIN|abi.EPOLLONESHOT, 0))
+			w.Release()
+			r.Release()
+		}
+	}
+	a, b := k.spawn(t, threadFlags, churn), k.spawn(t, threadFlags, churn)
+	<-a
+	<-b
+	stop.Store(true)
+	<-waiter
+	if n := len(ep.Impl.(*Epoll).items); n != 0 {
+		t.Errorf("%d items left", n)
+	}
+	ep.Release()
+}
+
+func TestWaitEnds(t *testing.T) {
+	k := newKernel(t)
+	ep := epoll(t, k)
+	k.t.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
+	k.t.Kill(k.t.Proc.PID, proc.SIGUSR1)
+	out := make([]abi.EpollEvent, 1)
+	if n, err := Wait(k.t, ep, out, proc.Forever); n != 0 || err != errno.EINTR {
+		t.Error(n, err)
+	}
+}
+
+// Nobody in one instance hears of another's events, or clocks.
+func TestTwoInstances(t *testing.T) {
+	a, b := newKernel(t), newKernel(t)
+	f, err := NewTimerfd(b.t, abi.CLOCK_REALTIME, abi.TFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hour = 3600e9
+	SetTime(f, abi.TFD_TIMER_ABSTIME|abi.TFD_TIMER_CANCEL_ON_SET, abi.Itimerspec{Value: abi.TimespecOf(hour)})
+	ClockWasSet(a.in)
+	if f.Poll() != 0 {
+		t.Error("another instance's clock cancels a timer")
+	}
+	ClockWasSet(b.in)
+	if f.Poll() == 0 {
+		t.Error("the own clock doesn't")
+	}
+	f.Release()
+	if len(slot.Of(b.in).timers) != 0 {
+		t.Error("a timer is left")
+	}
+}

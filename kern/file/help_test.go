@@ -1,0 +1,156 @@
+package file
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+
+	"mult/arch/hosted"
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/errno"
+	"mult/kern/proc"
+	"mult/kern/vm"
+)
+
+// kernel is a machine with one instance, whose process 1 is played by the test.
+type kernel struct {
+	in   *inst.Inst
+	t    *proc.Thread
+	work chan func(t *proc.Thread) // for threads that start
+}
+
+func newKernel(tb testing.TB) *kernel {
+	tb.Helper()
+	// Not closed: threads may be ending still when the test is over.
+	m := hosted.New(8 << 20)
+	k := &kernel{work: make(chan func(t *proc.Thread), 1)}
+	sys := &proc.System{
+		VM:    &vm.System{Machine: m, Memory: m.Memory()},
+		Run:   func(t *proc.Thread) { (<-k.work)(t) },
+		Parts: []proc.Part{Part},
+	}
+	members := []inst.Member{proc.Member(sys), Member}
+	in, err := inst.New("test", nil, members)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	sp, err := vm.New(sys.VM, in)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, t, err := proc.TableOf(in).NewInit(sp, proc.RootCred(), "init")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	k.in, k.t = in, t
+	return k
+}
+
+const threadFlags = proc.CLONE_VM | proc.CLONE_FS | proc.CLONE_FILES | proc.CLONE_SIGHAND | proc.CLONE_THREAD
+
+// spawn runs f on a new thread or, with other flags, process; the channel is
+// closed when f is over.
+func (k *kernel) spawn(tb testing.TB, flags uint64, f func(t *proc.Thread)) <-chan struct{} {
+	tb.Helper()
+	done := make(chan struct{})
+	k.work <- func(t *proc.Thread) {
+		f(t)
+		close(done)
+	}
+	a := proc.CloneArgs{Flags: flags, ExitSignal: proc.SIGCHLD}
+	if flags&proc.CLONE_THREAD != 0 {
+		a.ExitSignal = 0
+	}
+	if _, err := k.t.Fork1(a); err != nil {
+		tb.Fatal(err)
+	}
+	return done
+}
+
+// until waits for something that another thread is about to do.
+func until(f func() bool) {
+	for !f() {
+		runtime.Gosched()
+	}
+}
+
+// mem is an Impl: a file in memory, which counts what happens to it.
+type mem struct {
+	mu       sync.Mutex
+	data     []byte
+	released int
+}
+
+func (m *mem) Read(_ *proc.Thread, f *File, u *vm.Uio, off int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if off < int64(len(m.data)) {
+		_, err := u.CopyOut(m.data[off:])
+		return err
+	}
+	return nil
+}
+
+func (m *mem) Write(_ *proc.Thread, f *File, u *vm.Uio, off int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	app := off == Append
+	if app {
+		off = int64(len(m.data))
+	}
+	for int64(len(m.data)) < off+int64(u.Len()) {
+		m.data = append(m.data, 0)
+	}
+	n, err := u.CopyIn(m.data[off : off+int64(u.Len())])
+	if app {
+		f.Appended(off + int64(n))
+	}
+	return err
+}
+
+func (m *mem) Release(*File) {
+	m.mu.Lock()
+	m.released++
+	m.mu.Unlock()
+}
+
+func (m *mem) Stat(*proc.Thread) (abi.Stat, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return abi.Stat{Mode: abi.S_IFREG | 0o644, Size: int64(len(m.data))}, nil
+}
+
+func (m *mem) Seek(_ *proc.Thread, pos, off int64, whence int) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return SeekTo(pos, off, whence, int64(len(m.data)))
+}
+
+func (m *mem) LockKey() any { return m }
+
+// stream is an Impl that can do nothing but move no bytes.
+type stream struct{ released int }
+
+func (s *stream) Read(*proc.Thread, *File, *vm.Uio, int64) error { return nil }
+func (s *stream) Write(_ *proc.Thread, _ *File, u *vm.Uio, _ int64) error {
+	return errno.EIO
+}
+func (s *stream) Release(*File)                       { s.released++ }
+func (s *stream) Stat(*proc.Thread) (abi.Stat, error) { return abi.Stat{Mode: abi.S_IFIFO}, nil }
+
+func open(tb testing.TB, in *inst.Inst, impl Impl, flags int) *File {
+	tb.Helper()
+	f, err := New(in, impl, flags)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+func setLimit(tb testing.TB, t *proc.Thread, n uint64) {
+	tb.Helper()
+	if _, err := t.Prlimit(0, proc.RLIMIT_NOFILE, &proc.Rlimit{Cur: n, Max: n}); err != nil {
+		tb.Fatal(err)
+	}
+}
