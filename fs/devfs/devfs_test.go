@@ -1,0 +1,141 @@
+package devfs
+
+import (
+	"bytes"
+	"testing"
+
+	"mult/arch/hosted"
+	"mult/fs/tmpfs"
+	"mult/fs/vfs"
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/errno"
+	"mult/kern/file"
+	"mult/kern/proc"
+	"mult/kern/vm"
+)
+
+var members = []inst.Member{vfs.Member}
+
+// instance makes an instance with device nodes in /dev.
+func instance(t *testing.T, m *hosted.Machine) (*inst.Inst, *vfs.Caller, *vfs.Super) {
+	t.Helper()
+	in, err := inst.New("dev", nil, members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := tmpfs.New(in, m.Memory(), tmpfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.MountRoot(root, 0); err != nil {
+		t.Fatal(err)
+	}
+	st, err := vfs.NewState(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &vfs.Caller{Inst: in, Cred: proc.RootCred(), FS: st}
+	if err := c.Mkdir(nil, "/dev", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(in, &vm.System{Machine: m, Memory: m.Memory()},
+		Node{Name: "net", Mode: abi.S_IFDIR | 0o755},
+		Node{Name: "net/tun", Mode: abi.S_IFCHR | 0o600, Major: 10, Minor: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Mount(s, "/dev", 0); err != nil {
+		t.Fatal(err)
+	}
+	return in, c, s
+}
+
+func end(t *testing.T, in *inst.Inst, c *vfs.Caller) {
+	t.Helper()
+	c.FS.Release()
+	in.Free(members)
+	if in.Used(inst.Heap) != 0 || in.Used(inst.Frames) != 0 {
+		t.Error("something is still charged")
+	}
+}
+
+func TestDevices(t *testing.T) {
+	m := hosted.New(8 << 20)
+	defer m.Close()
+	in, c, s := instance(t, m)
+	other, c2, _ := instance(t, m)
+	read := func(name string, n int) ([]byte, error) {
+		f, err := c.Open(nil, "/dev/"+name, abi.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Release()
+		if st, err := f.Stat(nil); err != nil || st.Mode != abi.S_IFCHR|0o666 {
+			t.Errorf("%s: stat %+v, %v", name, st, err)
+		}
+		b := bytes.Repeat([]byte{0xaa}, n)
+		u := vm.KernelUio(b)
+		err = f.Impl.Read(nil, f, u, 0)
+		w := vm.KernelUio(b)
+		werr := f.Impl.Write(nil, f, w, 0)
+		if name == "full" && werr != errno.ENOSPC || name != "full" && (werr != nil || w.Done() != n) {
+			t.Errorf("%s: write: %v", name, werr)
+		}
+		if pos, err := f.Impl.(file.Seeker).Seek(nil, 0, 5, 0); pos != 0 || err != nil {
+			t.Errorf("%s: seek: %d, %v", name, pos, err)
+		}
+		return b[:u.Done()], err
+	}
+	zero := make([]byte, 10000)
+	for _, tt := range []struct {
+		name string
+		ok   func(b []byte) bool
+	}{
+		{"null", func(b []byte) bool { return len(b) == 0 }},
+		{"zero", func(b []byte) bool { return bytes.Equal(b, zero) }},
+		{"full", func(b []byte) bool { return bytes.Equal(b, zero) }},
+		{"random", func(b []byte) bool { return len(b) == len(zero) && bytes.Count(b, []byte{0}) < 1000 }},
+		{"urandom", func(b []byte) bool { return len(b) == len(zero) && bytes.Count(b, []byte{0}) < 1000 }},
+	} {
+		if b, err := read(tt.name, len(zero)); err != nil || !tt.ok(b) {
+			t.Errorf("%s: %d bytes, %v", tt.name, len(b), err)
+		}
+	}
+	if _, err := read("net/tun", 1); err != errno.ENXIO {
+		t.Errorf("a node without a device: %v", err)
+	}
+	if l, err := c.Readlink(nil, "/dev/stdin"); l != "/proc/self/fd/0" || err != nil {
+		t.Errorf("%q, %v", l, err)
+	}
+	if err := Add(s, Node{Name: "null"}); err != errno.EEXIST {
+		t.Errorf("twice: %v", err)
+	}
+	Remove(s, "net/tun")
+	if _, err := c.Stat(nil, "/dev/net/tun", 0); err != errno.ENOENT {
+		t.Errorf("removed: %v", err)
+	}
+	if _, err := c2.Stat(nil, "/dev/net/tun", 0); err != nil {
+		t.Errorf("the other instance: %v", err)
+	}
+	end(t, in, c)
+	f, err := c2.Open(nil, "/dev/null", abi.O_RDONLY, 0)
+	if err != nil {
+		t.Fatalf("the other instance: %v", err)
+	}
+	f.Release()
+	end(t, other, c2)
+}
+
+func TestNodev(t *testing.T) {
+	m := hosted.New(8 << 20)
+	defer m.Close()
+	in, c, _ := instance(t, m)
+	if err := c.Remount("/dev", vfs.MS_NODEV); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Open(nil, "/dev/null", abi.O_RDONLY, 0); err != errno.EACCES {
+		t.Errorf("nodev: %v", err)
+	}
+	end(t, in, c)
+}

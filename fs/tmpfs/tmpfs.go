@@ -1,0 +1,255 @@
+// Package tmpfs is the file system in memory. Content is frames and names are
+// kernel memory, both charged to the instance whose file system it is.
+//
+// It may begin with what a read-only tree holds, a Lower: then a directory or
+// file costs nothing until it is used, little until it changes, and a changed
+// file only the pages that differ. Names that are removed or moved away are
+// gone for this file system alone. That is how fs/unionfs lays a file system
+// that can be written over an image.
+//
+// # Locks
+//
+// vfs.Super.Tree guards directories and what is reachable through them; vfs
+// takes it. Of a file, node.mu guards attributes and pages. file.write is held
+// by those who write or change the size, so that they follow one another; it is
+// held while the memory of a program is touched, and nothing that a page fault
+// does takes it.
+//
+// Lock order: file.write > node.mu > nothing; Super.Tree > node.mu. Content of
+// a file that is gone is freed by the last Release, under no other lock than
+// node.mu.
+package tmpfs
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"mult/fs/vfs"
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/errno"
+	"mult/kern/mem"
+)
+
+// Options say how a file system is to be.
+type Options struct {
+	Type, Source string // for /proc/mounts; "tmpfs" if empty
+	MaxPages     int64  // of content; 0: as the instance can pay for
+	MaxNodes     int64  // 0: as the instance can pay for
+	Mode         uint32 // of the root directory, without type; 0: 01777
+	UID, GID     uint32 // of the root directory
+	Magic        int64  // of statfs(2); 0: that of tmpfs
+	// Lower, unless nil, is what the file system holds at first. Mode and
+	// owner are then those of its root.
+	Lower Lower
+	// MaxClean is how many nodes that don't differ from Lower are kept; 0: 4096.
+	MaxClean int
+}
+
+const (
+	magicTmpfs = 0x01021994
+
+	nodeCharge  = 512 // Heap for a node
+	entryCharge = 128 // Heap for a name, and its length
+)
+
+// FS is a file system.
+type FS struct {
+	super  vfs.Super
+	in     *inst.Inst  // [const]
+	memory *mem.Memory // [const]
+	o      Options     // [const]
+
+	pages   atomic.Int64
+	nodes   atomic.Int64
+	nextIno atomic.Uint64
+
+	// Nodes that come from Lower.
+	linked map[uint64]inode // [Tree] those with several names, by id
+	clean  []inode          // [Tree] those that may be forgotten
+	hand   int              // [Tree] where the next look at clean begins
+}
+
+// New makes a file system of an instance, to be given to vfs.MountRoot or
+// vfs.Caller.Mount. Free it with Super.Unmounted if it isn't mounted.
+func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
+	if o.Type == "" {
+		o.Type = "tmpfs"
+	}
+	if o.Source == "" {
+		o.Source = "tmpfs"
+	}
+	if o.Magic == 0 {
+		o.Magic = magicTmpfs
+	}
+	if o.Mode == 0 {
+		o.Mode = abi.S_ISVTX | 0o777
+	}
+	if o.MaxPages == 0 {
+		o.MaxPages = math.MaxInt64
+	}
+	if o.MaxNodes == 0 {
+		o.MaxNodes = math.MaxInt64
+	}
+	if o.MaxClean == 0 {
+		o.MaxClean = 4096
+	}
+	fs := &FS{in: in, memory: memory, o: o, linked: make(map[uint64]inode)}
+	root, err := fs.makeRoot()
+	if err != nil {
+		return nil, err
+	}
+	fs.super.Type, fs.super.Source = o.Type, o.Source
+	fs.super.Inst = in
+	fs.super.Dev = vfs.NextDev(in)
+	fs.super.Root = root
+	fs.super.Statfs = fs.statfs
+	fs.super.Options = fs.options
+	fs.super.Unmounted = fs.unmounted
+	return &fs.super, nil
+}
+
+func (fs *FS) makeRoot() (*dir, error) {
+	if fs.o.Lower == nil {
+		n, err := fs.make(&vfs.Make{Mode: fs.o.Mode&0o7777 | abi.S_IFDIR, UID: fs.o.UID, GID: fs.o.GID})
+		if err != nil {
+			return nil, err
+		}
+		d := n.(*dir)
+		d.parent = d
+		return d, nil
+	}
+	fs.nextIno.Store(fs.o.Lower.MaxID())
+	n, err := fs.lowNode(fs.o.Lower.Root())
+	if err != nil {
+		return nil, err
+	}
+	d, ok := n.(*dir)
+	if !ok {
+		fs.uncharge()
+		return nil, errno.EUCLEAN
+	}
+	d.parent = d
+	return d, nil
+}
+
+func (fs *FS) options() string {
+	if fs.o.MaxPages == math.MaxInt64 {
+		return ""
+	}
+	return fmt.Sprintf("size=%dk", fs.o.MaxPages*4)
+}
+
+func (fs *FS) statfs() abi.Statfs {
+	s := abi.Statfs{Type: fs.o.Magic, Bsize: mem.PageSize}
+	used, total := fs.pages.Load(), fs.o.MaxPages
+	if total == math.MaxInt64 {
+		st := fs.memory.Stats()
+		free := min(int64(st.Free), max(0, fs.in.Limit(inst.Frames)-fs.in.Used(inst.Frames)))
+		total = used + free
+	}
+	s.Blocks = uint64(total)
+	s.Bfree = uint64(max(0, total-used))
+	s.Bavail = s.Bfree
+	nodes := fs.nodes.Load()
+	most := fs.o.MaxNodes
+	if most == math.MaxInt64 {
+		most = nodes + max(0, min(1<<20, (fs.in.Limit(inst.Heap)-fs.in.Used(inst.Heap))/nodeCharge))
+	}
+	s.Files = uint64(most)
+	s.Ffree = uint64(max(0, most-nodes))
+	return s
+}
+
+// charge takes a node of the instance and of the file system.
+func (fs *FS) charge() error {
+	if fs.nodes.Add(1) > fs.o.MaxNodes {
+		fs.nodes.Add(-1)
+		return errno.ENOSPC
+	}
+	if !fs.in.Charge(inst.Heap, nodeCharge) {
+		fs.nodes.Add(-1)
+		return errno.ENOMEM
+	}
+	return nil
+}
+
+func (fs *FS) uncharge() {
+	fs.nodes.Add(-1)
+	fs.in.Uncharge(inst.Heap, nodeCharge)
+}
+
+// takePage takes a frame for content; ENOSPC if the file system is full,
+// ENOMEM if the instance or the machine is.
+func (fs *FS) takePage() (mem.PA, error) {
+	if fs.pages.Add(1) > fs.o.MaxPages {
+		fs.pages.Add(-1)
+		return 0, errno.ENOSPC
+	}
+	if fs.in.Charge(inst.Frames, 1) {
+		if pa, ok := fs.memory.Alloc(); ok {
+			return pa, nil
+		}
+		fs.in.Uncharge(inst.Frames, 1)
+	}
+	fs.pages.Add(-1)
+	return 0, errno.ENOMEM
+}
+
+func (fs *FS) putPage(pa mem.PA) {
+	fs.memory.Put(pa)
+	fs.in.Uncharge(inst.Frames, 1)
+	fs.pages.Add(-1)
+}
+
+// unmounted frees everything. Nobody uses the file system any more.
+func (fs *FS) unmounted() {
+	fs.super.Tree.Lock()
+	defer fs.super.Tree.Unlock()
+	// A loop and not a recursion: how deep directories are is up to programs.
+	gone := make(map[*node]bool) // files with several names are met again
+	todo := []*dir{fs.super.Root.(*dir)}
+	for len(todo) > 0 {
+		d := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for name, e := range d.entries {
+			fs.in.Uncharge(inst.Heap, entryCharge+int64(len(name)))
+			if e.node == nil {
+				continue
+			}
+			if sub, ok := e.node.(*dir); ok {
+				todo = append(todo, sub)
+				continue
+			}
+			n := e.node.meta()
+			if fs.linked[n.ino] == e.node {
+				continue
+			}
+			if n.nlink.Load() > 1 {
+				if gone[n] {
+					continue
+				}
+				gone[n] = true
+			}
+			fs.discard(e.node)
+		}
+		fs.uncharge()
+	}
+	// Of these there may be names in Lower that nobody has looked at.
+	for _, n := range fs.linked {
+		fs.discard(n)
+	}
+	if fs.pages.Load() != 0 || fs.nodes.Load() != 0 {
+		panic(fmt.Sprintf("tmpfs: %d pages and %d nodes are left of an unmounted file system", fs.pages.Load(), fs.nodes.Load()))
+	}
+}
+
+// discard frees what a file without users and names holds.
+func (fs *FS) discard(n inode) {
+	if f, ok := n.(*regular); ok {
+		f.free()
+	}
+	fs.in.Uncharge(inst.Heap, int64(len(n.meta().target)))
+	fs.uncharge()
+}

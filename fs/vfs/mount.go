@@ -1,0 +1,292 @@
+package vfs
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/errno"
+)
+
+// A Super is a mounted file system. The file system makes it and fills in the
+// fields before it is mounted.
+type Super struct {
+	Tree sync.RWMutex // guards all directories
+
+	Type   string     // [const] "tmpfs"
+	Source string     // [const] the first column of /proc/mounts
+	Inst   *inst.Inst // [const] whose it is and who pays
+	Dev    uint64     // [const] st_dev, of NextDev
+	Root   Node       // [const] retained by the file system itself
+	// Statfs tells sizes; Fsid and Flags are filled in by vfs.
+	Statfs func() abi.Statfs
+	// Options returns what /proc/mounts tells beside the flags; may be nil.
+	Options func() string
+	// Unmounted is called when nobody uses the file system any more. It frees
+	// everything.
+	Unmounted func()
+}
+
+// Flags of mounts, mount(2).
+const (
+	MS_RDONLY   = 1
+	MS_NOSUID   = 2
+	MS_NODEV    = 4
+	MS_NOEXEC   = 8
+	MS_NOATIME  = 1024
+	MS_RELATIME = 1 << 21
+)
+
+// mountCharge is what a mount costs.
+const mountCharge = 512
+
+// maxMounts bounds the mounts of an instance, as fs.mount-max does.
+const maxMounts = 10000
+
+// A Mount is a file system at a place in the tree of names.
+type Mount struct {
+	ID     uint64 // [const]
+	Super  *Super // [const]
+	Parent *Mount // [const] nil for the root
+	point  Dir    // [const] directory of Parent that it covers
+
+	flags atomic.Uint32 // MS_*
+	refs  atomic.Int64  // users, the mounts on it among them
+	name  string        // [const] path at the time of the mount
+}
+
+// Flags returns the MS_* of m.
+func (m *Mount) Flags() uint32 { return m.flags.Load() }
+
+func (m *Mount) readOnly() bool { return m.flags.Load()&MS_RDONLY != 0 }
+
+// A Loc is a vnode and the mount by which it was reached.
+type Loc struct {
+	Mount *Mount
+	Node  Node
+}
+
+// Retain adds a user of both.
+func (l Loc) Retain() {
+	l.Mount.refs.Add(1)
+	l.Node.Retain()
+}
+
+// Release gives a reference back. A zero Loc may be released.
+func (l Loc) Release() {
+	if l.Node != nil {
+		l.Node.Release()
+		l.Mount.refs.Add(-1)
+	}
+}
+
+// place is a key of the table of mounts.
+type place struct {
+	on   *Mount
+	node Node
+}
+
+// Table is the mounts of an instance, with its device numbers.
+type Table struct {
+	in *inst.Inst // [const]
+
+	mu     sync.RWMutex
+	root   *Mount           // [mu]
+	at     map[place]*Mount // [mu] by what they cover
+	order  []*Mount         // [mu] as they came
+	nextID uint64           // [mu]
+
+	nextDev atomic.Uint64
+
+	devMu   sync.RWMutex
+	devices map[devKey]Device // [devMu]
+}
+
+var slot = inst.NewSlot[Table]()
+
+// Member is the row of this package in the table of members.
+var Member = inst.Member{Name: "vfs", Alloc: alloc, Free: free}
+
+func alloc(in, parent *inst.Inst) error {
+	slot.Set(in, &Table{in: in, at: make(map[place]*Mount), devices: make(map[devKey]Device), nextID: 1})
+	return nil
+}
+
+// free unmounts everything, the last mount first.
+func free(in *inst.Inst) {
+	tb := slot.Of(in)
+	for i := len(tb.order) - 1; i >= 0; i-- {
+		m := tb.order[i]
+		if m.refs.Load() != 0 {
+			panic("vfs: a mount of a dead instance is in use")
+		}
+		tb.drop(m)
+	}
+	slot.Set(in, nil)
+}
+
+// TableOf returns the mounts of in.
+func TableOf(in *inst.Inst) *Table { return slot.Of(in) }
+
+// NextDev returns a device number for a file system of in.
+func NextDev(in *inst.Inst) uint64 {
+	return abi.Mkdev(0, uint32(slot.Of(in).nextDev.Add(1)+20))
+}
+
+// drop undoes a mount that is no longer in the table of places.
+func (tb *Table) drop(m *Mount) {
+	if m.point != nil {
+		m.point.Base().mounts.Add(-1)
+		Loc{m.Parent, m.point}.Release()
+	}
+	m.Super.Unmounted()
+	tb.in.Uncharge(inst.Heap, mountCharge)
+}
+
+// MountRoot makes s the root of the names of its instance. It is called once,
+// before the first process.
+func MountRoot(s *Super, flags uint32) error {
+	tb := slot.Of(s.Inst)
+	if !s.Inst.Charge(inst.Heap, mountCharge) {
+		return errno.ENOMEM
+	}
+	m := &Mount{Super: s, name: "/"}
+	m.flags.Store(flags)
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	if tb.root != nil {
+		tb.in.Uncharge(inst.Heap, mountCharge)
+		return errno.EBUSY
+	}
+	tb.addLocked(m)
+	tb.root = m
+	return nil
+}
+
+func (tb *Table) addLocked(m *Mount) {
+	m.ID = tb.nextID
+	tb.nextID++
+	tb.order = append(tb.order, m)
+}
+
+// Root returns the root of all names of the instance, retained.
+func (tb *Table) Root() Loc {
+	tb.mu.RLock()
+	defer tb.mu.RUnlock()
+	l := Loc{tb.root, tb.root.Super.Root}
+	l.Retain()
+	return tb.topLocked(l)
+}
+
+// topLocked follows mounts on a retained l, at whose end it retains the root.
+func (tb *Table) topLocked(l Loc) Loc {
+	for l.Node.Base().mounts.Load() > 0 {
+		m := tb.at[place{l.Mount, l.Node}]
+		if m == nil {
+			break
+		}
+		up := Loc{m, m.Super.Root}
+		up.Retain()
+		l.Release()
+		l = up
+	}
+	return l
+}
+
+// Mount puts s at a directory. The caller has checked who asks. On an error s
+// is still the caller's.
+func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
+	dir, ok := at.Node.(Dir)
+	if !ok {
+		return errno.ENOTDIR
+	}
+	if !tb.in.Charge(inst.Heap, mountCharge) {
+		return errno.ENOMEM
+	}
+	m := &Mount{Super: s, Parent: at.Mount, point: dir, name: name}
+	m.flags.Store(flags)
+	// With the Tree lock, dir can't be removed meanwhile.
+	tree := &dir.Super().Tree
+	tree.Lock()
+	defer tree.Unlock()
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	if err := tb.mayMountLocked(s, at); err != nil {
+		tb.in.Uncharge(inst.Heap, mountCharge)
+		return err
+	}
+	at.Retain()
+	dir.Base().mounts.Add(1)
+	tb.at[place{at.Mount, at.Node}] = m
+	tb.addLocked(m)
+	return nil
+}
+
+// mayMountLocked checks whether there is a place for s.
+func (tb *Table) mayMountLocked(s *Super, at Loc) error {
+	switch {
+	case len(tb.order) >= maxMounts:
+		return errno.ENOSPC
+	case at.Node.Attr().Nlink == 0:
+		return errno.ENOENT
+	case tb.at[place{at.Mount, at.Node}] != nil:
+		return errno.EBUSY
+	}
+	for _, m := range tb.order {
+		if m.Super == s {
+			return errno.EBUSY
+		}
+	}
+	return nil
+}
+
+// Unmount removes the mount whose root l is: EINVAL if it isn't one, EBUSY if
+// somebody uses it. l is released.
+func (tb *Table) Unmount(l Loc) error {
+	m := l.Mount
+	if l.Node != m.Super.Root {
+		l.Release()
+		return errno.EINVAL
+	}
+	l.Release()
+	tb.mu.Lock()
+	if m == tb.root || m.refs.Load() != 0 || tb.at[place{m.Parent, m.point}] != m {
+		tb.mu.Unlock()
+		return errno.EBUSY
+	}
+	delete(tb.at, place{m.Parent, m.point})
+	for i, x := range tb.order {
+		if x == m {
+			tb.order = append(tb.order[:i], tb.order[i+1:]...)
+			break
+		}
+	}
+	tb.mu.Unlock()
+	tb.drop(m)
+	return nil
+}
+
+// Mounts calls f for each mount, in the order in which they came, with its
+// path when it was mounted.
+func (tb *Table) Mounts(f func(m *Mount, name string)) {
+	tb.mu.RLock()
+	list := append([]*Mount(nil), tb.order...)
+	tb.mu.RUnlock()
+	for _, m := range list {
+		f(m, m.name)
+	}
+}
+
+// over returns the mount on a node, its root retained.
+func (tb *Table) over(l Loc) (Loc, bool) {
+	tb.mu.RLock()
+	defer tb.mu.RUnlock()
+	m := tb.at[place{l.Mount, l.Node}]
+	if m == nil {
+		return Loc{}, false
+	}
+	up := Loc{m, m.Super.Root}
+	up.Retain()
+	return up, true
+}
