@@ -1,5 +1,4 @@
 // Package userland is the room of the programs that run inside instances:
-// init, and the commands that manage instances. The kernel never imports them.
-//
-// There is nothing here yet, since the kernel can't run programs yet.
+// init, the commands that manage instances, and the programs in calltest and
+// gotest that test the kernel from inside. The kernel never imports them.
 package userland
