@@ -1,8 +1,4 @@
-// Package kern will hold two ordered lists, the members of an instance and the
-// devices, and the order in which the kernel starts. Its subsystems are the
-// packages below it, one each.
-//
-// The lists are empty yet. Of the subsystems, kern/mem (page frames) and
-// kern/klog (the kernel log) exist; ARCHITECTURE.md, "The import rule", shows
-// the others.
+// Package kern puts the kernel together: two ordered lists, the members of an
+// instance and the parts of a process (conf.go), and the way from a machine to
+// the first process (start.go). The subsystems are the packages below it.
 package kern

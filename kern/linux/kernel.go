@@ -1,0 +1,23 @@
+package linux
+
+import (
+	"mult/arch"
+	"mult/inst"
+	"mult/kern/klog"
+	"mult/kern/proc"
+)
+
+// A Kernel is what the system calls of all instances work with.
+type Kernel struct {
+	Machine arch.Machine
+	Proc    *proc.System
+	Log     *klog.Log
+	Wall    func() int64 // the time of day, ns since 1970
+	Boot    int64        // Wall() when the machine started
+	Release string       // uname(2)
+	Version string
+	Inst0   *inst.Inst
+	End     func(restart bool) // switches the machine off; it doesn't return
+	HWCap   uint64             // AT_HWCAP: CPUID.1:EDX
+	HWCap2  uint64             // AT_HWCAP2: bit 1 if programs may use WRFSBASE
+}

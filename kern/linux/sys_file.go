@@ -1,0 +1,290 @@
+package linux
+
+import (
+	"encoding/binary"
+
+	"mult/kern/abi"
+	"mult/kern/errno"
+	"mult/kern/file"
+	"mult/kern/proc"
+	"mult/kern/vm"
+)
+
+// maxTransfer is the most that a call reads or writes at once, as on Linux.
+const maxTransfer = 1<<31 - vm.PageSize
+
+// withFile calls f with the open file of a descriptor.
+func withFile(t *proc.Thread, fd int, f func(f *file.File) (uintptr, error)) (uintptr, error) {
+	fl, err := file.Of(t.Proc).Get(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer fl.Release()
+	return f(fl)
+}
+
+// sysRead implements read(2): (fd int, buf, size).
+func sysRead(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	f, err := file.Of(t.Proc).Get(a.Int(0))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Release()
+	u, err := uio(t, a)
+	if err != nil {
+		return 0, err
+	}
+	n, err := f.Read(t, u)
+	return uintptr(n), err
+}
+
+// sysWrite implements write(2): (fd int, buf, size).
+func sysWrite(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	f, err := file.Of(t.Proc).Get(a.Int(0))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Release()
+	u, err := uio(t, a)
+	if err != nil {
+		return 0, err
+	}
+	n, err := f.Write(t, u)
+	return uintptr(n), err
+}
+
+// uio is the buffer of arguments 1 and 2.
+func uio(t *proc.Thread, a *Args) (*vm.Uio, error) {
+	if int64(a[2]) < 0 {
+		return nil, errno.EINVAL
+	}
+	return t.Space().UioAt(a.Addr(1), min(a.Size(2), maxTransfer))
+}
+
+// uioVec is the buffers of arguments 1 and 2, an array of struct iovec.
+func uioVec(t *proc.Thread, a *Args) (*vm.Uio, error) {
+	n := a[2]
+	if n > abi.IOV_MAX {
+		return nil, errno.EINVAL
+	}
+	var small [8]vm.Iovec
+	vec := small[:0]
+	var b [8 * abi.IovecSize]byte
+	left := uint64(maxTransfer)
+	for at := a.Addr(1); n > 0; {
+		part := b[:min(n, 8)*abi.IovecSize]
+		if err := t.Space().CopyIn(part, at); err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(part); i += abi.IovecSize {
+			var v abi.Iovec
+			v.Decode(part[i:])
+			if int64(v.Len) < 0 {
+				return nil, errno.EINVAL
+			}
+			v.Len = min(v.Len, left)
+			left -= v.Len
+			vec = append(vec, vm.Iovec{Base: vm.Addr(v.Base), Len: v.Len})
+		}
+		at += vm.Addr(len(part))
+		n -= uint64(len(part)) / abi.IovecSize
+	}
+	return t.Space().Uio(vec)
+}
+
+func sysReadv(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		u, err := uioVec(t, a)
+		if err != nil {
+			return 0, err
+		}
+		n, err := f.Read(t, u)
+		return uintptr(n), err
+	})
+}
+
+func sysWritev(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		u, err := uioVec(t, a)
+		if err != nil {
+			return 0, err
+		}
+		n, err := f.Write(t, u)
+		return uintptr(n), err
+	})
+}
+
+// positioned is pread(2) and its relatives: offset in argument 3.
+func positioned(t *proc.Thread, a *Args, buffers func(*proc.Thread, *Args) (*vm.Uio, error),
+	do func(f *file.File, t *proc.Thread, u *vm.Uio, off int64) (int, error)) (uintptr, error) {
+	if a.Long(3) < 0 {
+		return 0, errno.EINVAL
+	}
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		u, err := buffers(t, a)
+		if err != nil {
+			return 0, err
+		}
+		n, err := do(f, t, u, a.Long(3))
+		return uintptr(n), err
+	})
+}
+
+func sysPread64(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return positioned(t, a, uio, (*file.File).Pread)
+}
+
+func sysPwrite64(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return positioned(t, a, uio, (*file.File).Pwrite)
+}
+
+func sysPreadv(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return positioned(t, a, uioVec, (*file.File).Pread)
+}
+
+func sysPwritev(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return positioned(t, a, uioVec, (*file.File).Pwrite)
+}
+
+func sysClose(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return 0, file.Of(t.Proc).Close(t, a.Int(0))
+}
+
+func sysCloseRange(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return 0, file.CloseRange(t, a.Uint(0), a.Uint(1), a.Int(2))
+}
+
+func sysLseek(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		pos, err := f.Seek(t, a.Long(1), a.Int(2))
+		return uintptr(pos), err
+	})
+}
+
+func sysDup(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	fd, err := file.Of(t.Proc).Dup(t, a.Int(0), 0, false)
+	return uintptr(fd), err
+}
+
+func sysDup2(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	fd, err := file.Of(t.Proc).Dup2(t, a.Int(0), a.Int(1))
+	return uintptr(fd), err
+}
+
+func sysDup3(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if a.Uint(2)&^abi.O_CLOEXEC != 0 {
+		return 0, errno.EINVAL
+	}
+	fd, err := file.Of(t.Proc).Dup3(t, a.Int(0), a.Int(1), a.Uint(2)&abi.O_CLOEXEC != 0)
+	return uintptr(fd), err
+}
+
+// sysFstat implements fstat(2): (fd int, buf *stat).
+func sysFstat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	f, err := file.Of(t.Proc).GetPath(a.Int(0))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Release()
+	st, err := f.Stat(t)
+	if err != nil {
+		return 0, err
+	}
+	return 0, putStat(t, a.Addr(1), &st)
+}
+
+func putStat(t *proc.Thread, to vm.Addr, st *abi.Stat) error {
+	var b [abi.StatSize]byte
+	st.Encode(b[:])
+	return t.Space().CopyOut(to, b[:])
+}
+
+func sysFtruncate(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) { return 0, f.Truncate(t, a.Long(1)) })
+}
+
+func sysFallocate(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		return 0, f.Allocate(t, a.Uint(1), a.Long(2), a.Long(3))
+	})
+}
+
+func sysFsync(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) { return 0, f.Sync(t, false) })
+}
+
+func sysFdatasync(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) { return 0, f.Sync(t, true) })
+}
+
+// Requests of ioctl(2) that are the same for every file.
+const (
+	fioClex  = 0x5451
+	fioNClex = 0x5450
+	fioNBIO  = 0x5421
+	fioAsync = 0x5452
+	fioQSize = 0x5460
+)
+
+// sysIoctl implements ioctl(2): (fd int, request, arg).
+func sysIoctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	tb := file.Of(t.Proc)
+	switch a.Uint(1) {
+	case fioClex, fioNClex:
+		return 0, tb.SetCloseOnExec(a.Int(0), a.Uint(1) == fioClex)
+	}
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		if a.Uint(1) != fioNBIO {
+			return f.Ioctl(t, a.Uint(1), a.Addr(2))
+		}
+		var b [4]byte
+		if err := t.Space().CopyIn(b[:], a.Addr(2)); err != nil {
+			return 0, err
+		}
+		flags := f.Flags() &^ abi.O_NONBLOCK
+		if binary.LittleEndian.Uint32(b[:]) != 0 {
+			flags |= abi.O_NONBLOCK
+		}
+		return 0, f.SetFlags(t, flags)
+	})
+}
+
+// sysGetdents64 implements getdents64(2): (fd int, buf, size uint).
+func sysGetdents64(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return getdents(t, a, (*abi.Dirent).Encode64)
+}
+
+func sysGetdents(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return getdents(t, a, (*abi.Dirent).Encode)
+}
+
+func getdents(t *proc.Thread, a *Args, encode func(d *abi.Dirent, b []byte) int) (uintptr, error) {
+	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		var b [512]byte // an entry has at most 280
+		to, left, done := a.Addr(1), uint64(a.Uint(2)), uintptr(0)
+		var failed error
+		err := f.ReadDir(t, func(d *abi.Dirent) bool {
+			n := encode(d, b[:])
+			if uint64(n) > left {
+				if done == 0 {
+					failed = errno.EINVAL
+				}
+				return false
+			}
+			if failed = t.Space().CopyOut(to, b[:n]); failed != nil {
+				return false
+			}
+			to += vm.Addr(n)
+			left -= uint64(n)
+			done += uintptr(n)
+			return true
+		})
+		if done > 0 {
+			return done, nil
+		}
+		if err == nil {
+			err = failed
+		}
+		return 0, err
+	})
+}

@@ -1,0 +1,125 @@
+package linux
+
+import (
+	"encoding/binary"
+
+	"mult/kern/errno"
+	"mult/kern/proc"
+	"mult/kern/vm"
+)
+
+// utsField is the size of a field of struct utsname.
+const utsField = 65
+
+// sysUname implements uname(2): (buf *utsname).
+func sysUname(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	var b [6 * utsField]byte
+	for i, s := range [...]string{"Linux", t.Inst().Name, k.Release, k.Version, "x86_64", "(none)"} {
+		copy(b[i*utsField:(i+1)*utsField-1], s)
+	}
+	return 0, t.Space().CopyOut(a.Addr(0), b[:])
+}
+
+// sysSysinfo implements sysinfo(2): (info *sysinfo).
+func sysSysinfo(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	m := k.Proc.VM.Memory.Stats()
+	var b [112]byte
+	le := binary.LittleEndian
+	le.PutUint64(b[0:], uint64(k.Proc.Now()/1e9))
+	le.PutUint64(b[32:], m.Total*vm.PageSize)
+	le.PutUint64(b[40:], m.Free*vm.PageSize)
+	le.PutUint16(b[80:], uint16(min(len(proc.TableOf(t.Inst()).Procs()), 1<<16-1)))
+	le.PutUint32(b[104:], 1)
+	return 0, t.Space().CopyOut(a.Addr(0), b[:])
+}
+
+// sysGetrandom implements getrandom(2): (buf, size, flags).
+func sysGetrandom(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	const nonblock, random, insecure = 1, 2, 4
+	if f := a.Uint(2); f&^(nonblock|random|insecure) != 0 || f&(random|insecure) == random|insecure {
+		return 0, errno.EINVAL
+	}
+	to, n := a.Addr(0), min(a.Size(1), 1<<25)
+	var b [256]byte
+	for done := uint64(0); done < n; {
+		part := b[:min(uint64(len(b)), n-done)]
+		k.Machine.Random(part)
+		if err := t.Space().CopyOut(to+vm.Addr(done), part); err != nil {
+			if done > 0 {
+				return uintptr(done), nil
+			}
+			return 0, err
+		}
+		done += uint64(len(part))
+		if done < n && t.Interrupted() {
+			return uintptr(done), nil
+		}
+	}
+	return uintptr(n), nil
+}
+
+// sysArchPrctl implements arch_prctl(2): (code int, addr).
+func sysArchPrctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	const setGS, setFS, getFS, getGS = 0x1001, 0x1002, 0x1003, 0x1004
+	c := t.Ctx
+	switch a.Int(0) {
+	case setFS, setGS:
+		if a[1] >= vm.MaxAddr {
+			return 0, errno.EPERM
+		}
+		if a.Int(0) == setFS {
+			c.FSBase = a[1]
+		} else {
+			c.GSBase = a[1]
+		}
+		return 0, nil
+	case getFS:
+		return 0, putUint64(t, a.Addr(1), c.FSBase)
+	case getGS:
+		return 0, putUint64(t, a.Addr(1), c.GSBase)
+	}
+	return 0, errno.EINVAL
+}
+
+// sysSchedGetaffinity implements sched_getaffinity(2): (pid int, size, mask).
+// Every thread may run on every processor.
+func sysSchedGetaffinity(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if err := findThread(t, a.Int(0)); err != nil {
+		return 0, err
+	}
+	n := k.Machine.CPUs()
+	size := (n + 63) / 64 * 8
+	if a.Size(1)&7 != 0 || a.Size(1) < uint64(size) {
+		return 0, errno.EINVAL
+	}
+	var b [32]byte
+	for i := range n {
+		b[i/8] |= 1 << (i % 8)
+	}
+	return uintptr(size), t.Space().CopyOut(a.Addr(2), b[:size])
+}
+
+// findThread returns ESRCH unless there is a thread with that number; 0 is t.
+func findThread(t *proc.Thread, tid int) error {
+	if tid < 0 {
+		return errno.EINVAL
+	}
+	if tid != 0 && proc.TableOf(t.Inst()).FindThread(tid) == nil {
+		return errno.ESRCH
+	}
+	return nil
+}
+
+// sysGetcpu implements getcpu(2): (cpu, node *uint32). A thread may be on
+// another processor by the time it looks.
+func sysGetcpu(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	for i, v := range [...]uint32{uint32(k.Machine.CPU()), 0} {
+		if a[i] == 0 {
+			continue
+		}
+		if err := putUint32(t, a.Addr(i), v); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}

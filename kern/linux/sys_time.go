@@ -1,0 +1,266 @@
+package linux
+
+import (
+	"math"
+
+	"mult/kern/abi"
+	"mult/kern/errno"
+	"mult/kern/proc"
+	"mult/kern/vm"
+)
+
+// Clocks of clock_gettime(2).
+const (
+	clockRealtime        = 0
+	clockMonotonic       = 1
+	clockProcessCPU      = 2
+	clockThreadCPU       = 3
+	clockMonotonicRaw    = 4
+	clockRealtimeCoarse  = 5
+	clockMonotonicCoarse = 6
+	clockBoottime        = 7
+	clockRealtimeAlarm   = 8
+	clockBoottimeAlarm   = 9
+	clockTAI             = 11
+)
+
+// clock reads a clock, in ns.
+func (k *Kernel) clock(t *proc.Thread, id int) (int64, error) {
+	switch id {
+	case clockRealtime, clockRealtimeCoarse, clockTAI, clockRealtimeAlarm:
+		return k.Wall(), nil
+	case clockMonotonic, clockMonotonicRaw, clockMonotonicCoarse, clockBoottime, clockBoottimeAlarm:
+		return k.Proc.Now(), nil
+	case clockProcessCPU:
+		u := t.ProcUsage()
+		return u.UTime + u.STime, nil
+	case clockThreadCPU:
+		u := t.Usage()
+		return u.UTime + u.STime, nil
+	}
+	return 0, errno.EINVAL
+}
+
+// getTimespec reads a struct timespec as ns; EINVAL if it is none. Times that
+// are too long become those that never come.
+func getTimespec(t *proc.Thread, from vm.Addr) (int64, error) {
+	var b [abi.TimespecSize]byte
+	if err := t.Space().CopyIn(b[:], from); err != nil {
+		return 0, err
+	}
+	var ts abi.Timespec
+	ts.Decode(b[:])
+	return nanoseconds(ts.Sec, ts.Nsec, 1)
+}
+
+// getTimeval is getTimespec of a struct timeval.
+func getTimeval(t *proc.Thread, from vm.Addr) (int64, error) {
+	var b [abi.TimespecSize]byte
+	if err := t.Space().CopyIn(b[:], from); err != nil {
+		return 0, err
+	}
+	var ts abi.Timespec
+	ts.Decode(b[:])
+	return nanoseconds(ts.Sec, ts.Nsec, 1000)
+}
+
+func nanoseconds(sec, part, unit int64) (int64, error) {
+	switch {
+	case sec < 0 || part < 0 || part >= 1e9/unit:
+		return 0, errno.EINVAL
+	case sec >= math.MaxInt64/int64(1e9):
+		return proc.Forever, nil
+	}
+	return sec*1e9 + part*unit, nil
+}
+
+func putTimespec(t *proc.Thread, to vm.Addr, ns int64) error {
+	var b [abi.TimespecSize]byte
+	ts := abi.Timespec{Sec: ns / 1e9, Nsec: ns % 1e9}
+	ts.Encode(b[:])
+	return t.Space().CopyOut(to, b[:])
+}
+
+func putTimeval(t *proc.Thread, to vm.Addr, ns int64) error {
+	var b [abi.TimespecSize]byte
+	ts := abi.Timespec{Sec: ns / 1e9, Nsec: ns % 1e9 / 1000}
+	ts.Encode(b[:])
+	return t.Space().CopyOut(to, b[:])
+}
+
+// after returns the deadline ns from now.
+func (k *Kernel) after(ns int64) int64 {
+	now := k.Proc.Now()
+	if ns >= proc.Forever-now {
+		return proc.Forever
+	}
+	return now + ns
+}
+
+// timeout returns the deadline of a call whose argument points to a struct
+// timespec, or is 0 to wait for ever.
+func (k *Kernel) timeout(t *proc.Thread, from vm.Addr) (int64, error) {
+	if from == 0 {
+		return proc.Forever, nil
+	}
+	ns, err := getTimespec(t, from)
+	if err != nil {
+		return 0, err
+	}
+	return k.after(ns), nil
+}
+
+func sysClockGettime(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	ns, err := k.clock(t, a.Int(0))
+	if err != nil {
+		return 0, err
+	}
+	return 0, putTimespec(t, a.Addr(1), ns)
+}
+
+func sysClockGetres(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if _, err := k.clock(t, a.Int(0)); err != nil || a[1] == 0 {
+		return 0, err
+	}
+	return 0, putTimespec(t, a.Addr(1), 1)
+}
+
+// sysGettimeofday implements gettimeofday(2): (tv *timeval, tz *timezone).
+func sysGettimeofday(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if a[0] != 0 {
+		if err := putTimeval(t, a.Addr(0), k.Wall()); err != nil {
+			return 0, err
+		}
+	}
+	if a[1] != 0 {
+		return 0, putUint64(t, a.Addr(1), 0) // UTC
+	}
+	return 0, nil
+}
+
+func sysTime(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	s := uint64(k.Wall() / 1e9)
+	if a[0] != 0 {
+		if err := putUint64(t, a.Addr(0), s); err != nil {
+			return 0, err
+		}
+	}
+	return uintptr(s), nil
+}
+
+// sysNanosleep implements nanosleep(2): (time, remaining *timespec).
+func sysNanosleep(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	deadline, err := k.sleepTime(t, a.Addr(0))
+	if err != nil {
+		return 0, err
+	}
+	return k.sleep(t, deadline, a.Addr(1))
+}
+
+// sleepTime is timeout, for calls in which 0 is no address.
+func (k *Kernel) sleepTime(t *proc.Thread, from vm.Addr) (int64, error) {
+	ns, err := getTimespec(t, from)
+	return k.after(ns), err
+}
+
+// sleep sleeps until the deadline. If a signal comes and a handler returns, the
+// time that was left is stored; if no handler runs, the sleep goes on.
+func (k *Kernel) sleep(t *proc.Thread, deadline int64, remaining vm.Addr) (uintptr, error) {
+	err := t.Sleep(deadline)
+	if err == errno.ETIMEDOUT {
+		return 0, nil
+	}
+	if _, ok := err.(proc.Restart); !ok {
+		return 0, err
+	}
+	left := deadline - k.Proc.Now()
+	if left <= 0 {
+		return 0, nil
+	}
+	if remaining != 0 {
+		if err := putTimespec(t, remaining, left); err != nil {
+			return 0, err
+		}
+	}
+	return 0, t.SetRestart(func(t *proc.Thread) (uintptr, error) { return k.sleep(t, deadline, remaining) })
+}
+
+// sysClockNanosleep implements clock_nanosleep(2): (clock, flags int, time, remaining *timespec).
+func sysClockNanosleep(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	const absolute = 1
+	id := a.Int(0)
+	if id == clockThreadCPU || id == clockMonotonicRaw || id == clockRealtimeCoarse || id == clockMonotonicCoarse {
+		return 0, errno.EOPNOTSUPP
+	}
+	now, err := k.clock(t, id)
+	if err != nil {
+		return 0, err
+	}
+	if id == clockProcessCPU {
+		return 0, errno.EOPNOTSUPP // it would need a timer of CPU time
+	}
+	if a.Uint(1)&absolute == 0 {
+		deadline, err := k.sleepTime(t, a.Addr(2))
+		if err != nil {
+			return 0, err
+		}
+		return k.sleep(t, deadline, a.Addr(3))
+	}
+	at, err := getTimespec(t, a.Addr(2))
+	if err != nil {
+		return 0, err
+	}
+	err = t.Sleep(k.after(max(0, at-now)))
+	switch err {
+	case errno.ETIMEDOUT:
+		return 0, nil
+	case proc.ERestartSys:
+		return 0, proc.ERestartNoHand
+	}
+	return 0, err
+}
+
+// Interval timers: getitimer(2).
+
+func sysGetitimer(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	v, err := t.Proc.Itimer(a.Int(0))
+	if err != nil {
+		return 0, err
+	}
+	return 0, putItimer(t, a.Addr(1), v)
+}
+
+// sysSetitimer implements setitimer(2): (which int, new, old *itimerval).
+func sysSetitimer(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	var v proc.Itimer
+	var err error
+	if a[1] != 0 {
+		if v.Interval, err = getTimeval(t, a.Addr(1)); err != nil {
+			return 0, err
+		}
+		if v.Value, err = getTimeval(t, a.Addr(1)+abi.TimespecSize); err != nil {
+			return 0, err
+		}
+	}
+	old, err := t.SetItimer(a.Int(0), v)
+	if err != nil || a[2] == 0 {
+		return 0, err
+	}
+	return 0, putItimer(t, a.Addr(2), old)
+}
+
+func putItimer(t *proc.Thread, to vm.Addr, v proc.Itimer) error {
+	if err := putTimeval(t, to, v.Interval); err != nil {
+		return err
+	}
+	return putTimeval(t, to+abi.TimespecSize, v.Value)
+}
+
+// sysAlarm implements alarm(2).
+func sysAlarm(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	old, err := t.SetItimer(proc.ITIMER_REAL, proc.Itimer{Value: int64(a.Uint(0)) * 1e9})
+	if err != nil || old.Value == 0 {
+		return 0, err
+	}
+	return uintptr(max(1, (old.Value+5e8)/1e9)), nil
+}

@@ -1,0 +1,249 @@
+package kern
+
+import (
+	"fmt"
+	"io"
+
+	"mult/arch"
+	"mult/fs/devfs"
+	"mult/fs/erofs"
+	"mult/fs/ptyfs"
+	"mult/fs/tmpfs"
+	"mult/fs/unionfs"
+	"mult/fs/vfs"
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/file"
+	"mult/kern/klog"
+	"mult/kern/linux"
+	"mult/kern/linux/image"
+	"mult/kern/linux/vdso"
+	"mult/kern/mem"
+	"mult/kern/proc"
+	"mult/kern/sched"
+	"mult/kern/tty"
+	"mult/kern/vm"
+)
+
+// A Config is what a machine gives to its kernel.
+type Config struct {
+	Machine arch.Machine
+	Memory  *mem.Memory
+	Log     *klog.Log
+	Clock   func() int64       // ns, never goes back
+	Wall    func() int64       // ns since 1970
+	VDSO    func() vdso.Params // the same for the vDSO
+	HWCap   uint64             // AT_HWCAP
+	HWCap2  uint64             // AT_HWCAP2
+
+	Root   []byte // an EROFS image
+	RootPA mem.PA // where it is in RAM
+
+	Console io.ReadWriter // the line of the first terminal; nil: there is none
+	Raw     bool          // the terminal passes bytes as they are
+	Init    []string      // program of process 1, and its arguments
+
+	// Ended is called when process 1 of inst0, and with it all others, has
+	// ended.
+	Ended func(status proc.Status)
+	// Off switches the machine off, or restarts it.
+	Off func(restart bool)
+}
+
+// A Kernel is a machine's kernel.
+type Kernel struct {
+	Config
+	vm    vm.System
+	proc  proc.System
+	sched *sched.Sched
+	vdso  *vdso.System
+	linux linux.Kernel
+	image *erofs.Image
+	inst0 *inst.Inst
+
+	console *tty.Console // nil: there is none
+}
+
+// Start makes inst0 and runs its init.
+func Start(c Config) (*Kernel, error) {
+	k := &Kernel{Config: c}
+	k.vm = vm.System{Machine: c.Machine, Memory: c.Memory}
+	k.sched = sched.New(c.Machine.CPUs())
+	k.linux = linux.Kernel{
+		Machine: c.Machine, Proc: &k.proc, Log: c.Log,
+		Wall: c.Wall, Boot: c.Wall(),
+		Release: Release, Version: "mult " + Version,
+		HWCap: c.HWCap, HWCap2: c.HWCap2,
+		End: func(restart bool) {
+			k.flush()
+			c.Off(restart)
+		},
+	}
+	k.proc = proc.System{
+		VM: &k.vm, Run: k.linux.Thread, Sched: k.sched, Parts: k.parts(),
+		InitExited: k.initExited, Clock: c.Clock,
+		Log: func(in *inst.Inst, format string, args ...any) {
+			c.Log.Noticef("%s: %s", in.Name, fmt.Sprintf(format, args...))
+		},
+	}
+	var err error
+	if k.vdso, err = vdso.New(&k.vm, c.VDSO); err != nil {
+		return nil, err
+	}
+	if k.image, err = erofs.Open(c.Root); err != nil {
+		return nil, fmt.Errorf("root image: %w", err)
+	}
+	k.image.Place(c.Memory, c.RootPA)
+	if k.inst0, err = inst.New("inst0", nil, k.members()); err != nil {
+		return nil, fmt.Errorf("inst0: %w", err)
+	}
+	k.linux.Inst0 = k.inst0
+	if err := k.mountAll(k.inst0); err != nil {
+		return nil, fmt.Errorf("inst0: %w", err)
+	}
+	if err := k.startInit(k.inst0); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Init[0], err)
+	}
+	return k, nil
+}
+
+// ClockChanged publishes the clock's new rate; see vdso.Update.
+func (k *Kernel) ClockChanged() { vdso.Update(k.inst0) }
+
+// Numbers of the terminals, Linux's devices.txt.
+const (
+	majorTTY    = 4
+	minorSerial = 64 // ttyS0
+	majorAux    = 5
+	minorSelf   = 0 // tty: the controlling terminal
+	minorSystem = 1 // console
+	minorPtmx   = 2
+)
+
+// mountAll makes the tree of names of an instance.
+func (k *Kernel) mountAll(in *inst.Inst) error {
+	root, err := unionfs.New(in, k.Memory, k.image, unionfs.Options{})
+	if err != nil {
+		return err
+	}
+	if err := vfs.MountRoot(root, 0); err != nil {
+		root.Unmounted()
+		return err
+	}
+	c, err := caller(in)
+	if err != nil {
+		return err
+	}
+	defer c.FS.Release()
+	for _, m := range []struct {
+		path  string
+		flags uint32
+		make  func(in *inst.Inst) (*vfs.Super, error)
+	}{
+		{"/dev", vfs.MS_NOSUID, k.devices},
+		{"/dev/pts", vfs.MS_NOSUID | vfs.MS_NOEXEC, ptyfs.New},
+		{"/dev/shm", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty},
+		{"/run", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty},
+		{"/tmp", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty},
+	} {
+		s, err := m.make(in)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.path, err)
+		}
+		if err := c.Mount(s, m.path, m.flags); err != nil {
+			s.Unmounted()
+			return fmt.Errorf("%s: %w", m.path, err)
+		}
+	}
+	return nil
+}
+
+// empty makes a file system in memory.
+func (k *Kernel) empty(in *inst.Inst) (*vfs.Super, error) {
+	return tmpfs.New(in, k.Memory, tmpfs.Options{})
+}
+
+// devices makes the file system of devices, and the terminals.
+func (k *Kernel) devices(in *inst.Inst) (*vfs.Super, error) {
+	nodes, err := k.terminals(in)
+	if err != nil {
+		return nil, err
+	}
+	return devfs.New(in, &k.vm, nodes...)
+}
+
+// caller returns one who may do everything to the files of in.
+func caller(in *inst.Inst) (*vfs.Caller, error) {
+	s, err := vfs.NewState(in)
+	if err != nil {
+		return nil, err
+	}
+	return &vfs.Caller{Inst: in, Cred: proc.RootCred(), FS: s}, nil
+}
+
+// terminals makes the terminals of an instance and returns their nodes. The
+// console is inst0's.
+func (k *Kernel) terminals(in *inst.Inst) ([]devfs.Node, error) {
+	nodes := []devfs.Node{
+		{Name: "tty", Mode: abi.S_IFCHR | 0o666, Major: majorAux, Minor: minorSelf},
+		{Name: "ptmx", Mode: abi.S_IFCHR | 0o666, Major: majorAux, Minor: minorPtmx},
+		{Name: "pts", Mode: abi.S_IFDIR | 0o755},
+	}
+	if k.Console == nil || in != k.inst0 {
+		return nodes, ptyfs.Register(in, nil)
+	}
+	con, err := tty.NewConsole(in, "/dev/ttyS0", majorTTY, minorSerial, k.Console)
+	if err != nil {
+		return nil, err
+	}
+	k.console = con
+	if k.Raw {
+		con.SetRaw()
+	}
+	go con.Serve(k.Console)
+	return append(nodes,
+		devfs.Node{Name: "ttyS0", Mode: abi.S_IFCHR | 0o620, GID: 5, Major: majorTTY, Minor: minorSerial},
+		devfs.Node{Name: "console", Mode: abi.S_IFCHR | 0o600, Major: majorAux, Minor: minorSystem},
+	), ptyfs.Register(in, &con.TTY)
+}
+
+// startInit makes process 1 of an instance and runs the init program in it.
+func (k *Kernel) startInit(in *inst.Inst) error {
+	tab := proc.TableOf(in)
+	_, t, err := tab.NewInit(nil, proc.RootCred(), "kernel")
+	if err != nil {
+		return err
+	}
+	for fd := range 3 {
+		f, err := vfs.For(t).Open(nil, "/dev/console", abi.O_RDWR|abi.O_NOCTTY, 0)
+		if err == nil {
+			_, err = file.Of(t.Proc).Alloc(t, f, 0, false)
+		}
+		if err != nil {
+			k.Log.Warnf("%s: /dev/console as descriptor %d: %v", in.Name, fd, err)
+			break
+		}
+	}
+	env := image.Strings("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "USER=root")
+	if err := k.linux.Exec(t, k.Init[0], image.Strings(k.Init...), env); err != nil {
+		return err
+	}
+	t.Start()
+	return nil
+}
+
+// initExited is called when the last process of an instance is gone.
+func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
+	if in != k.inst0 {
+		return
+	}
+	k.flush()
+	k.Ended(s)
+}
+
+// flush lets the terminal's output out.
+func (k *Kernel) flush() {
+	if k.console != nil {
+		k.console.Flush()
+	}
+}
