@@ -26,7 +26,7 @@ type console struct {
 // Write shows text; line ends become those of a terminal.
 func (c *console) Write(p []byte) (int, error) {
 	u := c.uart.Load()
-	if u == nil {
+	if u == nil || amd64.LogPort != 0 {
 		putEarly(p)
 		return len(p), nil
 	}

@@ -30,7 +30,7 @@ func hwinit1() {
 //go:linkname printk runtime/goos.Printk
 //go:nosplit
 func printk(c byte) {
-	if c == '\n' {
+	if c == '\n' && amd64.LogPort == 0 {
 		amd64.EarlyPut('\r')
 	}
 	amd64.EarlyPut(c)

@@ -62,6 +62,9 @@ func bootMemory(pa uint64, n int) []byte {
 	return amd64.Bytes(pa, n)
 }
 
+// memoryLimit is the end of the RAM that Frames has.
+var memoryLimit mem.PA
+
 // initFrames fills the frame allocator with all RAM but the image, modules,
 // boot information, low memory, and the allocator's own map.
 func initFrames() string {
@@ -71,6 +74,7 @@ func initFrames() string {
 			limit = max(limit, min(r.End, amd64.DirectMapSize))
 		}
 	}
+	memoryLimit = mem.PA(limit)
 	size := mem.MetaBytes(mem.PA(limit))
 	at, ok := findRoom(size)
 	if !ok {

@@ -29,6 +29,7 @@ type Machine struct {
 	Clock   string // what time is measured by
 	Memory  uint64 // bytes of RAM that firmware reports
 	Initrd  []byte // the root image, nil if there is none
+	rootPA  uint64 // where it is
 
 	acpi    *acpi.Tables // nil if firmware has none
 	console console
@@ -61,6 +62,7 @@ func (m *Machine) readOptions() {
 	var errs []error
 	m.Options, errs = option.Parse(string(info.Cmdline()))
 	amd64.ExitPort = m.Options.DebugExit
+	amd64.LogPort = m.Options.LogPort
 	m.Log.SetConsoleLevel(klog.Level(m.Options.LogLevel))
 	if info.CmdlineCut {
 		m.Log.Warnf("boot: command line is longer than %d bytes: the rest is ignored", pvh.MaxCmdline)
@@ -81,6 +83,7 @@ func (m *Machine) readMemory() {
 		m.Log.Warnf("boot: %d entries of the memory map or module list are too many and ignored", info.Truncated)
 	}
 	if mods := info.Modules(); len(mods) > 0 {
+		m.rootPA = mods[0].Start
 		m.Initrd = amd64.Bytes(mods[0].Start, int(mods[0].End-mods[0].Start))
 	}
 }

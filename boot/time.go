@@ -5,6 +5,7 @@ package boot
 import (
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 	_ "unsafe" // linkname
 
@@ -30,6 +31,12 @@ func startEarlyClock() { clk.Start(entryTSC, 1, clock.Rate{Hz: fastestTSC}) }
 //go:linkname nanotime runtime/goos.Nanotime
 //go:nosplit
 func nanotime() int64 { return int64(clk.At(amd64.RDTSC())) }
+
+// wallOffset is what is added to Monotonic to get the time of day.
+var wallOffset atomic.Int64
+
+// Wall returns the time of day, in ns since 1970.
+func Wall() int64 { return nanotime() + wallOffset.Load() }
 
 // Monotonic returns the time since the kernel was entered, in ns.
 func Monotonic() int64 { return nanotime() }
@@ -121,6 +128,9 @@ func refine(c clock.Counter, rate clock.Rate) {
 		time.Sleep(wait)
 		if rate, ok := f.Sample(); ok {
 			clk.SetRate(amd64.RDTSC(), rate)
+			if k := running.Load(); k != nil {
+				k.ClockChanged()
+			}
 		}
 	}
 }
@@ -167,5 +177,6 @@ func (m *Machine) readWallClock() {
 		return
 	}
 	runtime.SetWallTime(now.UnixNano())
+	wallOffset.Store(now.UnixNano() - nanotime())
 	m.Log.Infof("clock: it is %s", now.UTC().Format(time.DateTime+" UTC"))
 }

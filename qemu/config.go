@@ -52,6 +52,11 @@ type Config struct {
 	// Terminal puts the console on this process's terminal, where Ctrl-a x
 	// leaves, instead of at the disposal of Expect and Send.
 	Terminal bool
+
+	// Command is Terminal for a guest that runs a command: standard input
+	// and output are the console, byte for byte. The kernel's messages go to
+	// Log, which must be set.
+	Command bool
 }
 
 // DefaultCPU is the CPU model a guest gets under accel. ERMS makes programs
@@ -89,6 +94,9 @@ func (c *Config) complete() error {
 	if c.Accel == "" {
 		c.Accel = Accelerator()
 	}
+	if c.Command && c.Log == "" {
+		return errors.New("qemu: a guest that runs a command needs a log")
+	}
 	if c.Accel != TCG && c.Accel != KVM {
 		return fmt.Errorf("qemu: accelerator %q is neither %s nor %s", c.Accel, TCG, KVM)
 	}
@@ -96,6 +104,18 @@ func (c *Config) complete() error {
 		c.CPU = DefaultCPU(c.Accel)
 	}
 	return nil
+}
+
+// logPort is where the kernel's messages go with Command.
+const logPort = 0xe9
+
+// options are the kernel's options that come from c.
+func (c *Config) options() string {
+	s := fmt.Sprintf("debugexit=%#x", debugExitPort)
+	if c.Command {
+		s += fmt.Sprintf(" logport=%#x", logPort)
+	}
+	return s
 }
 
 // Descriptors of the sockets QEMU inherits.
@@ -119,19 +139,25 @@ func (c *Config) args() []string {
 		"-m", strconv.FormatInt(c.Memory/MiB, 10) + "M",
 		"-smp", strconv.Itoa(c.CPUs),
 		"-kernel", c.Kernel,
-		"-append", strings.TrimSpace(fmt.Sprintf("debugexit=%#x %s", debugExitPort, c.Append)),
+		"-append", strings.TrimSpace(c.options() + " " + c.Append),
 		"-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=4", debugExitPort),
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", monitorFD),
 		"-mon", "chardev=qmp,mode=control",
 		"-serial", "chardev:console",
 	}
-	if c.Terminal {
+	switch {
+	case c.Command:
+		// Nothing but the guest's bytes: no monitor on the line.
+		args = append(args, "-chardev", "stdio,id=console,signal=off",
+			"-chardev", "file,id=log,path="+strings.ReplaceAll(c.Log, ",", ",,"),
+			"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=log", logPort))
+	case c.Terminal:
 		console := "stdio,id=console,mux=on,signal=off"
 		if c.Log != "" {
 			console += ",logfile=" + strings.ReplaceAll(c.Log, ",", ",,")
 		}
 		args = append(args, "-chardev", console, "-mon", "chardev=console,mode=readline")
-	} else {
+	default:
 		args = append(args, "-chardev", fmt.Sprintf("socket,id=console,fd=%d", consoleFD))
 	}
 	if !c.Reboot {

@@ -97,7 +97,7 @@ func (vm *VM) start(ctx context.Context, path string) error {
 	cmd.ExtraFiles = []*os.File{theirs} // monitorFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 2 * time.Second
-	if vm.cfg.Terminal {
+	if vm.cfg.Terminal || vm.cfg.Command {
 		// QEMU stays in the terminal's foreground process group, and is
 		// asked to end, so that it restores the terminal.
 		cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout

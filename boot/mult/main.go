@@ -21,7 +21,11 @@ func main() {
 	case m.Options.Reboot:
 		boot.Reboot()
 	}
-	// There is nothing to run yet. The power button ends this.
+	if m.Initrd == nil {
+		m.Log.Warnf("mult: there is no root image to run programs from; the power button ends this")
+	} else if err := m.StartKernel(); err != nil {
+		m.Log.Errf("mult: can't start: %v", err)
+	}
 	select {}
 }
 

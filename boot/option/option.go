@@ -15,7 +15,11 @@
 // The package owns nothing and takes no lock.
 package option
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // MaxLine is how many bytes of a command line are read.
 const MaxLine = 4096
@@ -23,6 +27,7 @@ const MaxLine = 4096
 // Options is what a command line says. For the meaning see the table.
 type Options struct {
 	LogLevel  int
+	LogPort   uint16
 	DebugExit uint16
 	MaxCPUs   int
 	PowerOff  bool
@@ -30,7 +35,37 @@ type Options struct {
 	Selftest  string
 	Seconds   int
 	Clock     string
+	InitPath  string
 	Init      []string // arguments of init
+	Run       string   // as written; see Command
+}
+
+// Command returns the command that run= means.
+func (o *Options) Command() string {
+	var b []byte
+	for s := o.Run; s != ""; {
+		if len(s) >= 3 && s[0] == '%' {
+			if n, err := strconv.ParseUint(s[1:3], 16, 8); err == nil {
+				b, s = append(b, byte(n)), s[3:]
+				continue
+			}
+		}
+		b, s = append(b, s[0]), s[1:]
+	}
+	return string(b)
+}
+
+// Encode writes a command as the value of run=, one word.
+func Encode(command string) string {
+	var b strings.Builder
+	for _, c := range []byte(command) {
+		if c <= ' ' || c == '"' || c == '%' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02x", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // Error is something wrong with a command line.

@@ -10,6 +10,24 @@ import (
 	"testing"
 )
 
+func TestCommand(t *testing.T) {
+	for run, want := range map[string]string{
+		"":                  "",
+		"ls":                "ls",
+		"echo%20%22a%25%22": `echo "a%"`,
+		"%0a%":              "\n%",
+		"%zz%2":             "%zz%2",
+	} {
+		o := Options{Run: run}
+		if got := o.Command(); got != want {
+			t.Errorf("%q means %q, want %q", run, got, want)
+		}
+		if o.Run = Encode(want); o.Command() != want || strings.ContainsAny(o.Run, " \"\n") {
+			t.Errorf("%q is encoded as %q", want, o.Run)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	type opts = Options
 	fill := strings.Repeat(" ", MaxLine)
@@ -20,9 +38,10 @@ func TestParse(t *testing.T) {
 	}{
 		{"empty", "", nil, nil},
 		{"blanks", " \t\r\n ", nil, nil},
-		{"all", "loglevel=7 debugexit=0xf4 maxcpus=2 poweroff reboot=no selftest=mem seconds=60 clock=pit -- -s 3",
+		{"all", "loglevel=7 debugexit=0xf4 maxcpus=2 poweroff reboot=no selftest=mem seconds=60 clock=pit logport=0xe9 init=/bin/sh run=ls -- -s 3",
 			func(o *opts) {
-				*o = opts{LogLevel: 7, DebugExit: 0xf4, MaxCPUs: 2, PowerOff: true, Selftest: "mem", Seconds: 60, Clock: "pit", Init: []string{"-s", "3"}}
+				*o = opts{LogLevel: 7, DebugExit: 0xf4, MaxCPUs: 2, PowerOff: true, Selftest: "mem", Seconds: 60, Clock: "pit",
+					LogPort: 0xe9, InitPath: "/bin/sh", Run: "ls", Init: []string{"-s", "3"}}
 			}, nil},
 		{"tabs and newline", "\tloglevel=1\n\tmaxcpus=3\n", func(o *opts) { o.LogLevel, o.MaxCPUs = 1, 3 }, nil},
 
@@ -55,7 +74,7 @@ func TestParse(t *testing.T) {
 		{"good duplicate", "maxcpus=x maxcpus=2", func(o *opts) { o.MaxCPUs = 2 }, []string{"1..64", "more than once"}},
 
 		{"unknown", "frobnicate=1 maxcpus=2", func(o *opts) { o.MaxCPUs = 2 },
-			[]string{`option "frobnicate": unknown; known are: clock, debugexit, loglevel, maxcpus, poweroff, reboot, seconds, selftest`}},
+			[]string{`option "frobnicate": unknown; known are: clock, debugexit, init, loglevel, logport, maxcpus, poweroff, reboot, run, seconds, selftest`}},
 		{"mistyped", "logelvel=3", nil, []string{"unknown (did you mean loglevel?); known are: "}},
 		{"capitals", "PowerOff", nil, []string{"did you mean poweroff?"}},
 		{"beginning", "debug", nil, []string{"did you mean debugexit?"}},
@@ -121,7 +140,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	want := Options{LogLevel: 6, MaxCPUs: 64, Seconds: 5, Clock: "auto"}
+	want := Options{LogLevel: 6, MaxCPUs: 64, Seconds: 5, Clock: "auto", InitPath: "/sbin/init"}
 	if got := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("default %+v, want %+v", got, want)
 	}

@@ -43,7 +43,10 @@ var rootDirs = []struct {
 // Root builds the root image, an EROFS file system, and returns the path of
 // build/root.erofs. It holds busybox with a link for each applet where Debian
 // puts the program of that name, and the files of root/.
-func Root(ctx context.Context, out io.Writer) (string, error) {
+//
+// With add, a directory, what is in it is laid over that, and the image is
+// build/root-add.erofs, which is built each time.
+func Root(ctx context.Context, out io.Writer, add string) (string, error) {
 	build, _, err := buildDir()
 	if err != nil {
 		return "", err
@@ -56,12 +59,16 @@ func Root(ctx context.Context, out io.Writer) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("root image: %w", err)
 	}
-	image := filepath.Join(build, "root.erofs")
-	if got, err := volumeID(image); err == nil && got == id {
+	name := "root.erofs"
+	if add != "" {
+		name = "root-add.erofs"
+	}
+	image := filepath.Join(build, name)
+	if got, err := volumeID(image); err == nil && got == id && add == "" {
 		return image, nil
 	}
-	err = progress.Step(out, "root image build/root.erofs", func() error {
-		return buildRoot(ctx, build, image, busybox, id)
+	err = progress.Step(out, "root image build/"+name, func() error {
+		return buildRoot(ctx, build, image, busybox, add, id)
 	})
 	if err != nil {
 		return "", fmt.Errorf("root image: %w", err)
@@ -116,7 +123,7 @@ func volumeID(image string) (id [16]byte, err error) {
 	return id, err
 }
 
-func buildRoot(ctx context.Context, build, image, busybox string, id [16]byte) error {
+func buildRoot(ctx context.Context, build, image, busybox, add string, id [16]byte) error {
 	tmp, err := os.MkdirTemp(build, "root-")
 	if err != nil {
 		return err
@@ -125,6 +132,12 @@ func buildRoot(ctx context.Context, build, image, busybox string, id [16]byte) e
 	stage, unfinished := filepath.Join(tmp, "root"), filepath.Join(tmp, "root.erofs")
 	if err := stageRoot(ctx, stage, busybox); err != nil {
 		return err
+	}
+	if add != "" {
+		cmd := exec.CommandContext(ctx, "cp", "-a", "--remove-destination", filepath.Clean(add)+"/.", stage)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("adding %s: %w\n%s", add, err, text)
+		}
 	}
 	uuid := fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 	cmd := exec.CommandContext(ctx, host.EROFS.Program, "--quiet", "--all-root", "-T0", "-U"+uuid, unfinished, stage)

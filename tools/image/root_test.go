@@ -28,7 +28,7 @@ func TestRoot(t *testing.T) {
 		syscall.Umask([]int{0o022, 0o077}[i])
 		build := t.TempDir()
 		image = filepath.Join(build, "root.erofs")
-		if err := buildRoot(t.Context(), build, image, busybox, id); err != nil {
+		if err := buildRoot(t.Context(), build, image, busybox, "", id); err != nil {
 			t.Fatal(err)
 		}
 		if images[i], err = os.ReadFile(image); err != nil {

@@ -10,8 +10,10 @@
 // installed if the user is root. What the console prints is also in
 // build/run.log.
 //
-// The exit status is the kernel's: 0 after a power-off, 1 after a test failure,
-// 2 after a panic. It is 125 if run itself failed.
+// With -run the system runs one command and ends: standard output is what the
+// command writes there, and the exit status is the command's own, as far as it
+// is below 125. Without, the status is that of process 1: 0 after a power-off. It
+// is 125 if run itself failed, 126 after a panic of the kernel.
 package main
 
 import (
@@ -21,6 +23,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"syscall"
 
 	"mult/qemu"
@@ -29,8 +33,11 @@ import (
 	"mult/tools/progress"
 )
 
-// failed is the exit status for failures that aren't the kernel's.
-const failed = 125
+// Exit statuses for what is not the command's failure.
+const (
+	failed   = 125
+	panicked = 126
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -38,7 +45,7 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "run:", err)
-		status = failed
+		status = max(status, failed)
 	}
 	os.Exit(status)
 }
@@ -55,7 +62,7 @@ func run(ctx context.Context, args []string) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	root, err := image.Root(ctx, os.Stderr)
+	root, err := image.Root(ctx, os.Stderr, opt.add)
 	if err != nil || opt.build {
 		return 0, err
 	}
@@ -72,11 +79,11 @@ func boot(ctx context.Context, guest qemu.Config) (status int, err error) {
 	})
 	terminal := openTerminal()
 	defer terminal.restore()
-	guest.Terminal = true
-	guest.Reboot = terminal.interactive() // else nobody could end a reset loop
+	guest.Terminal = !guest.Command
+	guest.Reboot = terminal.interactive() && guest.Terminal // else nobody could end a reset loop
 	fmt.Fprintf(os.Stderr, "==> booting: %s, %d MiB, %s, accelerator %s\n",
 		guest.Machine, guest.Memory/qemu.MiB, processors(guest.CPUs), guest.Accel)
-	if terminal.interactive() {
+	if terminal.interactive() && guest.Terminal {
 		fmt.Fprintln(os.Stderr, "    To leave: press Ctrl-A, let go, then press X.")
 	}
 
@@ -96,9 +103,39 @@ func boot(ctx context.Context, guest qemu.Config) (status int, err error) {
 	case err != nil:
 		return 0, err
 	}
+	if status, ok := initStatus(guest.Log); ok {
+		if !guest.Command {
+			fmt.Fprintf(os.Stderr, "\n==> process 1 exited with status %d\n", status)
+		}
+		return status, nil
+	}
+	if guest.Command {
+		return panicked, fmt.Errorf("the kernel ended with %v before the command; see %s", end, guest.Log)
+	}
 	fmt.Fprintf(os.Stderr, "\n==> the kernel ended with %v\n", end)
 	return int(end), nil
 }
+
+// initStatus finds in the kernel's log with which status process 1 ended, as a
+// shell would show it.
+func initStatus(log string) (status int, ok bool) {
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return 0, false
+	}
+	m := initEnd.FindAllSubmatch(text, -1)
+	if m == nil {
+		return 0, false
+	}
+	last := m[len(m)-1]
+	status, err = strconv.Atoi(string(last[2]))
+	if string(last[1]) == "signal" {
+		status += 128
+	}
+	return status, err == nil
+}
+
+var initEnd = regexp.MustCompile(`mult: process 1 ended with (status|signal) (\d+)`)
 
 func processors(n int) string {
 	if n == 1 {

@@ -5,10 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"mult/boot/option"
 	"mult/qemu"
 )
 
@@ -20,16 +22,16 @@ const (
 
 // options is what the command line asks for.
 type options struct {
-	build bool        // build only
-	guest qemu.Config // without what is built
+	build   bool        // build only
+	guest   qemu.Config // without what is built
+	command string      // to be run; "" for an interactive system
+	add     string      // directory to lay over the root image; "" for none
 }
 
 // later holds the options of coming versions, each with what it waits for.
 var later = []struct{ name, value, waitsFor string }{
 	{"disk", "FILE", "disk drivers"},
 	{"root", "FILE", "disk drivers"},
-	{"run", "COMMAND", "user programs"},
-	{"add", "DIRECTORY", "user programs"},
 }
 
 // parse turns the command line into options. Its errors are one line and say
@@ -44,6 +46,8 @@ func parse(args []string) (options, error) {
 	machine := flags.String("machine", qemu.MicroVM, "")
 	flags.StringVar(&opt.guest.CPU, "cpu", "", "")
 	flags.StringVar(&opt.guest.Append, "append", "", "")
+	flags.StringVar(&opt.command, "run", "", "")
+	flags.StringVar(&opt.add, "add", "", "")
 	var early error // flag would put its own words around it
 	for _, l := range later {
 		flags.Func(l.name, "", func(string) error {
@@ -81,6 +85,18 @@ func parse(args []string) (options, error) {
 	}
 	if strings.ContainsAny(opt.guest.Append, "\r\n") {
 		return opt, errors.New("APPEND: allowed are kernel options on one line")
+	}
+	if opt.add != "" {
+		if info, err := os.Stat(opt.add); err != nil || !info.IsDir() {
+			return opt, fmt.Errorf("ADD=%s: allowed is a directory", opt.add)
+		}
+	}
+	if opt.command != "" {
+		opt.guest.Command = true
+		opt.guest.Append = strings.TrimSpace("run=" + option.Encode(opt.command) + " " + opt.guest.Append)
+		if len(opt.guest.Append) > option.MaxLine-100 {
+			return opt, errors.New("RUN: the command is too long for the kernel's command line; put it into a file with ADD")
+		}
 	}
 	return opt, nil
 }

@@ -21,6 +21,8 @@ func TestParse(t *testing.T) {
 				Machine: "q35", Memory: 6 * qemu.GiB, CPUs: 2, CPU: "max,-erms,+avx2", Append: "a=1 b"}}},
 		{"least memory", []string{"-mem", "128M"}, options{guest: qemu.Config{
 			Machine: "microvm", Memory: 128 * qemu.MiB, CPUs: 1}}},
+		{"command", []string{"-run", "echo \"50 %\"", "-add", "."}, options{command: "echo \"50 %\"", add: ".", guest: qemu.Config{
+			Machine: "microvm", Memory: qemu.GiB, CPUs: 1, Command: true, Append: "run=echo%20%2250%20%25%22"}}},
 		{"build only", []string{"-build"}, options{build: true, guest: qemu.Config{
 			Machine: "microvm", Memory: qemu.GiB, CPUs: 1}}},
 	}
@@ -52,8 +54,7 @@ func TestParseRefuses(t *testing.T) {
 		{"-append a\nb", "APPEND: allowed"},
 		{"-disk a:_b", "DISK=FILE is not supported by this version yet: it waits for disk drivers"},
 		{"-root x", "ROOT=FILE is not supported"},
-		{"-run ls", "RUN=COMMAND is not supported"},
-		{"-add .", "ADD=DIRECTORY is not supported"},
+		{"-add no-such-directory", "ADD=no-such-directory: allowed is a directory"},
 		{"-nonsense", "-nonsense"},
 		{"-mem", "-mem"},
 		{"extra", `unexpected argument "extra"`},
