@@ -31,11 +31,12 @@ func (m *Machine) StartKernel() error {
 			before, after := clk.Segments()
 			return vdso.Params{Before: before, After: after, Wall: wallOffset.Load()}
 		},
-		Root:    m.Initrd,
-		RootPA:  mem.PA(m.rootPA),
-		Console: m.Console(),
-		Init:    append([]string{m.Options.InitPath}, m.Options.Init...),
-		Ended:   m.ended,
+		Root:       m.Initrd,
+		RootPA:     mem.PA(m.rootPA),
+		Console:    m.Console(),
+		Init:       append([]string{m.Options.InitPath}, m.Options.Init...),
+		Ended:      m.ended,
+		DebugCalls: m.Options.DebugCalls,
 		Off: func(restart bool) {
 			if restart {
 				Reboot()

@@ -39,6 +39,11 @@ type Config struct {
 	Root   []byte // an EROFS image
 	RootPA mem.PA // where it is in RAM
 
+	DebugCalls bool // see linux.Kernel
+
+	CPU     func() CPU // what /proc/cpuinfo tells; nil: nothing
+	Cmdline string     // how the machine was started
+
 	Console io.ReadWriter // the line of the first terminal; nil: there is none
 	Raw     bool          // the terminal passes bytes as they are
 	Init    []string      // program of process 1, and its arguments
@@ -73,7 +78,8 @@ func Start(c Config) (*Kernel, error) {
 		Machine: c.Machine, Proc: &k.proc, Log: c.Log,
 		Wall: c.Wall, Boot: c.Wall(),
 		Release: Release, Version: "mult " + Version,
-		HWCap: c.HWCap, HWCap2: c.HWCap2,
+		DebugCalls: c.DebugCalls,
+		HWCap:      c.HWCap, HWCap2: c.HWCap2,
 		End: func(restart bool) {
 			k.flush()
 			c.Off(restart)
@@ -142,9 +148,10 @@ func (k *Kernel) mountAll(in *inst.Inst) error {
 	}{
 		{"/dev", vfs.MS_NOSUID, k.devices},
 		{"/dev/pts", vfs.MS_NOSUID | vfs.MS_NOEXEC, ptyfs.New},
-		{"/dev/shm", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty},
-		{"/run", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty},
-		{"/tmp", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty},
+		{"/proc", vfs.MS_NOSUID | vfs.MS_NODEV | vfs.MS_NOEXEC, k.processes},
+		{"/dev/shm", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty(abi.S_ISVTX | 0o777)},
+		{"/run", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty(0o755)},
+		{"/tmp", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty(abi.S_ISVTX | 0o777)},
 	} {
 		s, err := m.make(in)
 		if err != nil {
@@ -158,9 +165,12 @@ func (k *Kernel) mountAll(in *inst.Inst) error {
 	return nil
 }
 
-// empty makes a file system in memory.
-func (k *Kernel) empty(in *inst.Inst) (*vfs.Super, error) {
-	return tmpfs.New(in, k.Memory, tmpfs.Options{})
+// empty returns what makes a file system in memory. As on Linux, one alone can
+// take half of it.
+func (k *Kernel) empty(mode uint32) func(in *inst.Inst) (*vfs.Super, error) {
+	return func(in *inst.Inst) (*vfs.Super, error) {
+		return tmpfs.New(in, k.Memory, tmpfs.Options{Mode: mode, MaxPages: int64(k.Memory.Stats().Total / 2)})
+	}
 }
 
 // devices makes the file system of devices, and the terminals.

@@ -26,18 +26,19 @@ const MaxLine = 4096
 
 // Options is what a command line says. For the meaning see the table.
 type Options struct {
-	LogLevel  int
-	LogPort   uint16
-	DebugExit uint16
-	MaxCPUs   int
-	PowerOff  bool
-	Reboot    bool
-	Selftest  string
-	Seconds   int
-	Clock     string
-	InitPath  string
-	Init      []string // arguments of init
-	Run       string   // as written; see Command
+	LogLevel   int
+	LogPort    uint16
+	DebugExit  uint16
+	DebugCalls bool
+	MaxCPUs    int
+	PowerOff   bool
+	Reboot     bool
+	Selftest   string
+	Seconds    int
+	Clock      string
+	InitPath   string
+	Init       []string // arguments of init
+	Run        string   // as written; see Command
 }
 
 // Command returns the command that run= means.

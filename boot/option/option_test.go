@@ -74,10 +74,10 @@ func TestParse(t *testing.T) {
 		{"good duplicate", "maxcpus=x maxcpus=2", func(o *opts) { o.MaxCPUs = 2 }, []string{"1..64", "more than once"}},
 
 		{"unknown", "frobnicate=1 maxcpus=2", func(o *opts) { o.MaxCPUs = 2 },
-			[]string{`option "frobnicate": unknown; known are: clock, debugexit, init, loglevel, logport, maxcpus, poweroff, reboot, run, seconds, selftest`}},
+			[]string{`option "frobnicate": unknown; known are: clock, debugcalls, debugexit, init, loglevel, logport, maxcpus, poweroff, reboot, run, seconds, selftest`}},
 		{"mistyped", "logelvel=3", nil, []string{"unknown (did you mean loglevel?); known are: "}},
 		{"capitals", "PowerOff", nil, []string{"did you mean poweroff?"}},
-		{"beginning", "debug", nil, []string{"did you mean debugexit?"}},
+		{"beginning", "debug", nil, []string{"did you mean debugcalls?"}},
 		{"short", "a b=1", nil, []string{"unknown; known", "unknown; known"}},
 		{"no name", "=5", nil, []string{`option "=5": there is no name`}},
 		{"only =", "=", nil, []string{"no name"}},

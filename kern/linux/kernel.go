@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"sync"
+
 	"mult/arch"
 	"mult/inst"
 	"mult/kern/klog"
@@ -16,8 +18,12 @@ type Kernel struct {
 	Boot    int64        // Wall() when the machine started
 	Release string       // uname(2)
 	Version string
-	Inst0   *inst.Inst
-	End     func(restart bool) // switches the machine off; it doesn't return
-	HWCap   uint64             // AT_HWCAP: CPUID.1:EDX
-	HWCap2  uint64             // AT_HWCAP2: bit 1 if programs may use WRFSBASE
+	// DebugCalls permits debug_panic.
+	DebugCalls bool
+	debugMu    sync.Mutex
+
+	Inst0  *inst.Inst
+	End    func(restart bool) // switches the machine off; it doesn't return
+	HWCap  uint64             // AT_HWCAP: CPUID.1:EDX
+	HWCap2 uint64             // AT_HWCAP2: bit 1 if programs may use WRFSBASE
 }

@@ -62,12 +62,13 @@ func (k *Kernel) run(t *proc.Thread) (ended bool) {
 func (k *Kernel) syscall(t *proc.Thread) bool {
 	c := t.Ctx
 	nr := uint64(uint32(c.AX))
-	if nr >= uint64(len(table)) || table[nr].handler == nil {
+	call := find(nr)
+	if call == nil {
 		c.AX = negative(errno.ENOSYS)
 		return true
 	}
 	a := argsOf(c)
-	v, err := table[nr].handler(k, t, &a)
+	v, err := call(k, t, &a)
 	switch err := err.(type) {
 	case nil:
 		if c.Trap == arch.TrapSyscall { // else the registers are not the call's any more
@@ -81,9 +82,31 @@ func (k *Kernel) syscall(t *proc.Thread) bool {
 	case exited:
 		return false
 	default:
-		panic(fmt.Sprintf("linux: %s returned %T: %v", calls.Name(nr), err, err))
+		panic(fmt.Sprintf("linux: %s returned %T: %v", nameOf(nr), err, err))
 	}
 	return true
+}
+
+// find returns the handler of a call, nil if there is none.
+func find(nr uint64) handler {
+	switch {
+	case nr < uint64(len(table)):
+		return table[nr].handler
+	case nr >= privateBase && nr < privateBase+uint64(len(private)):
+		return private[nr-privateBase].handler
+	}
+	return nil
+}
+
+// nameOf returns the name of a call, for messages.
+func nameOf(nr uint64) string {
+	if nr >= privateBase && nr < privateBase+uint64(len(private)) {
+		return private[nr-privateBase].name
+	}
+	if name := calls.Name(nr); name != "" {
+		return name
+	}
+	return fmt.Sprintf("call %d", nr)
 }
 
 func negative(e errno.Errno) uint64 { return -uint64(e) }
@@ -235,7 +258,7 @@ func (k *Kernel) oops(t *proc.Thread, reason any) {
 // callName is what a thread has asked the kernel for.
 func callName(c *arch.Context) string {
 	if c.Trap == arch.TrapSyscall {
-		return calls.Name(uint64(uint32(c.AX)))
+		return nameOf(uint64(uint32(c.AX)))
 	}
 	return fmt.Sprintf("trap %d", c.Trap)
 }

@@ -26,6 +26,10 @@ func sysSysinfo(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	var b [112]byte
 	le := binary.LittleEndian
 	le.PutUint64(b[0:], uint64(k.Proc.Now()/1e9))
+	const shift = 16 - proc.LoadShift // SI_LOAD_SHIFT
+	for i, n := range proc.TableOf(t.Inst()).Load() {
+		le.PutUint64(b[8+8*i:], n<<shift)
+	}
 	le.PutUint64(b[32:], m.Total*vm.PageSize)
 	le.PutUint64(b[40:], m.Free*vm.PageSize)
 	le.PutUint16(b[80:], uint16(min(len(proc.TableOf(t.Inst()).Procs()), 1<<16-1)))
