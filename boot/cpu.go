@@ -40,7 +40,7 @@ func cpu() kern.CPU {
 	}
 	if maxExt >= 0x80000008 {
 		a, _, _, _ := amd64.CPUID(0x80000008, 0)
-		n.PhysBits, n.VirtBits = a&0xff, a>>8&0xff
+		n.PhysBits, n.VirtBits = a&0xff, min(a>>8&0xff, 48) // page tables have four levels
 	}
 	for _, f := range cpuFlags {
 		if words[f.word]>>f.bit&1 != 0 {

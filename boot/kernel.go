@@ -4,6 +4,7 @@ package boot
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 
@@ -22,15 +23,19 @@ func (m *Machine) StartKernel() error {
 		return err
 	}
 	c := kern.Config{
-		Machine: amd64.Machine{},
-		Memory:  memory,
-		Log:     m.Log,
-		Clock:   Monotonic,
-		Wall:    Wall,
+		Machine:   amd64.Machine{},
+		Memory:    memory,
+		HeapLimit: int64(memory.Stats().Total / 10 * mem.PageSize),
+		Log:       m.Log,
+		Clock:     Monotonic,
+		Wall:      Wall,
+		SetWall:   SetWall,
 		VDSO: func() vdso.Params {
 			before, after := clk.Segments()
 			return vdso.Params{Before: before, After: after, Wall: wallOffset.Load()}
 		},
+		CPU:        cpu,
+		Cmdline:    string(info.Cmdline()),
 		Root:       m.Initrd,
 		RootPA:     mem.PA(m.rootPA),
 		Console:    m.Console(),
@@ -60,7 +65,6 @@ func (m *Machine) StartKernel() error {
 var running atomic.Pointer[kern.Kernel]
 
 // newMemory makes the counts of users of all frames, in frames of their own.
-// Programs leave a part of memory to the Go heap: 4 MiB at least.
 func newMemory() (*mem.Memory, error) {
 	n := mem.RefBytes(memoryLimit)
 	pa, ok := Frames.AllocRun((n+amd64.PageSize-1)/amd64.PageSize, 0, 0)
@@ -70,7 +74,11 @@ func newMemory() (*mem.Memory, error) {
 	refs := unsafe.Slice((*atomic.Int32)(amd64.Ptr(uint64(pa))), n/4)
 	clear(amd64.Bytes(uint64(pa), int(n)))
 	m := mem.NewMemory(&Frames, amd64.Ptr(0), refs)
-	m.Keep(max(m.Stats().Total/16, 1<<10))
+	// The Go heap can't be refused memory: a fifth of it is left to the
+	// heap, of which instances may use half, so that the collector has room.
+	heap := m.Stats().Total / 5
+	m.Keep(heap)
+	debug.SetMemoryLimit(int64(heap * mem.PageSize))
 	return m, nil
 }
 

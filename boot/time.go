@@ -38,6 +38,12 @@ var wallOffset atomic.Int64
 // Wall returns the time of day, in ns since 1970.
 func Wall() int64 { return nanotime() + wallOffset.Load() }
 
+// SetWall sets the time of day.
+func SetWall(ns int64) {
+	runtime.SetWallTime(ns)
+	wallOffset.Store(ns - nanotime())
+}
+
 // Monotonic returns the time since the kernel was entered, in ns.
 func Monotonic() int64 { return nanotime() }
 
@@ -176,7 +182,6 @@ func (m *Machine) readWallClock() {
 		m.Log.Errf("clock: %v: the wall clock starts at 1970", err)
 		return
 	}
-	runtime.SetWallTime(now.UnixNano())
-	wallOffset.Store(now.UnixNano() - nanotime())
+	SetWall(now.UnixNano())
 	m.Log.Infof("clock: it is %s", now.UTC().Format(time.DateTime+" UTC"))
 }

@@ -6,6 +6,7 @@ import (
 	"mult/kern/event"
 	"mult/kern/file"
 	"mult/kern/futex"
+	"mult/kern/host"
 	"mult/kern/linux"
 	"mult/kern/linux/vdso"
 	"mult/kern/proc"
@@ -16,6 +17,7 @@ import (
 // made; they are unmade in reverse.
 func (k *Kernel) members() []inst.Member {
 	return []inst.Member{
+		host.Member,
 		k.sched.Member(),
 		proc.Member(&k.proc),
 		file.Member,

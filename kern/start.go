@@ -13,6 +13,7 @@ import (
 	"mult/fs/vfs"
 	"mult/inst"
 	"mult/kern/abi"
+	"mult/kern/event"
 	"mult/kern/file"
 	"mult/kern/klog"
 	"mult/kern/linux"
@@ -30,11 +31,14 @@ type Config struct {
 	Machine arch.Machine
 	Memory  *mem.Memory
 	Log     *klog.Log
-	Clock   func() int64       // ns, never goes back
-	Wall    func() int64       // ns since 1970
+	Clock   func() int64 // ns, never goes back
+	Wall    func() int64 // ns since 1970
+	SetWall func(ns int64)
 	VDSO    func() vdso.Params // the same for the vDSO
 	HWCap   uint64             // AT_HWCAP
 	HWCap2  uint64             // AT_HWCAP2
+
+	HeapLimit int64 // bytes of kernel memory that instances may use
 
 	Root   []byte // an EROFS image
 	RootPA mem.PA // where it is in RAM
@@ -77,6 +81,11 @@ func Start(c Config) (*Kernel, error) {
 	k.linux = linux.Kernel{
 		Machine: c.Machine, Proc: &k.proc, Log: c.Log,
 		Wall: c.Wall, Boot: c.Wall(),
+		SetWall: func(ns int64) {
+			c.SetWall(ns)
+			vdso.Update(k.inst0)
+			event.ClockWasSet(k.inst0)
+		},
 		Release: Release, Version: "mult " + Version,
 		DebugCalls: c.DebugCalls,
 		HWCap:      c.HWCap, HWCap2: c.HWCap2,
@@ -104,6 +113,7 @@ func Start(c Config) (*Kernel, error) {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
 	k.linux.Inst0 = k.inst0
+	k.inst0.SetLimit(inst.Heap, c.HeapLimit)
 	if err := k.mountAll(k.inst0); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"mult/arch"
 	"mult/fs/vfs"
@@ -22,6 +23,8 @@ type program struct {
 	exe   *file.File  // [const] what /proc/pid/exe shows; nil for the kernel's own
 	image image.Image // [const] its Space is that of the process, without a reference
 	prev  *program    // [const] during exec the one before, else nil
+	// undumpable is PR_SET_DUMPABLE 0: others of the same user can't look into it.
+	undumpable atomic.Bool
 }
 
 // programCharge is what a program costs: a page of auxv at most, and itself.
@@ -43,12 +46,13 @@ func forkProgram(parent *proc.Thread, child *proc.Proc, flags uint64) error {
 	if !child.Inst.Charge(inst.Heap, programCharge) {
 		return errno.ENOMEM
 	}
-	n := program{exe: old.exe, image: old.image}
+	n := &program{exe: old.exe, image: old.image}
+	n.undumpable.Store(old.undumpable.Load())
 	if n.image.Space = child.Space(); n.image.Space != nil {
 		n.image.Space.Release() // child keeps it
 	}
 	n.exe.Retain()
-	programs.Set(child, &n)
+	programs.Set(child, n)
 	return nil
 }
 

@@ -15,8 +15,9 @@ type Kernel struct {
 	Proc    *proc.System
 	Log     *klog.Log
 	Wall    func() int64 // the time of day, ns since 1970
-	Boot    int64        // Wall() when the machine started
-	Release string       // uname(2)
+	SetWall func(ns int64)
+	Boot    int64  // Wall() when the machine started
+	Release string // uname(2)
 	Version string
 	// DebugCalls permits debug_panic.
 	DebugCalls bool

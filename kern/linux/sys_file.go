@@ -53,12 +53,13 @@ func sysWrite(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return uintptr(n), err
 }
 
-// uio is the buffer of arguments 1 and 2.
+// uio is the buffer of arguments 1 and 2, in the thread's own Uio.
 func uio(t *proc.Thread, a *Args) (*vm.Uio, error) {
 	if int64(a[2]) < 0 {
 		return nil, errno.EINVAL
 	}
-	return t.Space().UioAt(a.Addr(1), min(a.Size(2), maxTransfer))
+	err := t.Uio.SetAt(t.Space(), a.Addr(1), min(a.Size(2), maxTransfer))
+	return &t.Uio, err
 }
 
 // uioVec is the buffers of arguments 1 and 2, an array of struct iovec.

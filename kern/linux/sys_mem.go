@@ -85,6 +85,9 @@ func sysMmap(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		if m.Object, err = f.Object(t, m.Prot, m.Shared); err != nil {
 			return 0, err
 		}
+		if m.Object == nil {
+			m.Offset = 0 // of no meaning in anonymous memory
+		}
 	}
 	at, err := t.Space().Map(m)
 	return uintptr(at), err

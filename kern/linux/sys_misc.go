@@ -3,7 +3,9 @@ package linux
 import (
 	"encoding/binary"
 
+	"mult/inst"
 	"mult/kern/errno"
+	"mult/kern/host"
 	"mult/kern/proc"
 	"mult/kern/vm"
 )
@@ -14,10 +16,36 @@ const utsField = 65
 // sysUname implements uname(2): (buf *utsname).
 func sysUname(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	var b [6 * utsField]byte
-	for i, s := range [...]string{"Linux", t.Inst().Name, k.Release, k.Version, "x86_64", "(none)"} {
+	in := t.Inst()
+	for i, s := range [...]string{"Linux", host.Name(in), k.Release, k.Version, "x86_64", host.Domain(in)} {
 		copy(b[i*utsField:(i+1)*utsField-1], s)
 	}
 	return 0, t.Space().CopyOut(a.Addr(0), b[:])
+}
+
+// sysSethostname implements sethostname(2): (name *byte, size int).
+func sysSethostname(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return 0, setName(t, a, host.SetName)
+}
+
+// sysSetdomainname implements setdomainname(2): (name *byte, size int).
+func sysSetdomainname(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return 0, setName(t, a, host.SetDomain)
+}
+
+func setName(t *proc.Thread, a *Args, set func(in *inst.Inst, name string) error) error {
+	if !t.Cred().Has(proc.CAP_SYS_ADMIN) {
+		return errno.EPERM
+	}
+	n := a.Int(1)
+	if n < 0 || n > host.MaxName {
+		return errno.EINVAL
+	}
+	b := make([]byte, n)
+	if err := t.Space().CopyIn(b, a.Addr(0)); err != nil {
+		return err
+	}
+	return set(t.Inst(), string(b))
 }
 
 // sysSysinfo implements sysinfo(2): (info *sysinfo).

@@ -11,8 +11,8 @@ import (
 	"mult/kern/vm"
 )
 
-// pathMax is PATH_MAX without the zero byte.
-const pathMax = 4095
+// pathMax is PATH_MAX: with the zero byte.
+const pathMax = 4096
 
 func getPath(t *proc.Thread, from vm.Addr) (string, error) {
 	return t.Space().CopyInString(from, pathMax)
@@ -40,6 +40,11 @@ func at(t *proc.Thread, fd int, path vm.Addr, f func(c *vfs.Caller, dir *file.Fi
 	if err != nil {
 		return err
 	}
+	return atPath(t, fd, p, f)
+}
+
+// atPath is at for a path that is known.
+func atPath(t *proc.Thread, fd int, p string, f func(c *vfs.Caller, dir *file.File, path string) error) (err error) {
 	var dir *file.File
 	if p == "" || p[0] != '/' { // else the descriptor isn't looked at
 		if dir, err = dirFile(t, fd); err != nil {
@@ -60,21 +65,36 @@ func onFile(t *proc.Thread, fd int, f func(c *vfs.Caller, fl *file.File) error) 
 	return f(vfs.For(t), fl)
 }
 
-func open(t *proc.Thread, fd int, path vm.Addr, flags, mode uint32) (n uintptr, err error) {
-	err = at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
-		f, err := c.Open(dir, path, int(flags), mode)
-		if err != nil {
+// open has its descriptor before it looks for the file, as on Linux: with none
+// left, nothing is made or truncated.
+func open(t *proc.Thread, fd int, path vm.Addr, flags, mode uint32) (uintptr, error) {
+	p, err := getPath(t, path)
+	if err != nil {
+		return 0, err
+	}
+	return newFile(t, flags&abi.O_CLOEXEC != 0, func() (f *file.File, err error) {
+		err = atPath(t, fd, p, func(c *vfs.Caller, dir *file.File, path string) error {
+			f, err = c.Open(dir, path, int(flags), mode)
 			return err
-		}
-		fd, err := file.Of(t.Proc).Alloc(t, f, 0, flags&abi.O_CLOEXEC != 0)
-		if err != nil {
-			f.Release()
-			return err
-		}
-		n = uintptr(fd)
-		return nil
+		})
+		return f, err
 	})
-	return n, err
+}
+
+// newFile returns a new descriptor of the file that open returns.
+func newFile(t *proc.Thread, cloexec bool, open func() (*file.File, error)) (uintptr, error) {
+	tb := file.Of(t.Proc)
+	fd, err := tb.Reserve(t, 0, cloexec)
+	if err != nil {
+		return 0, err
+	}
+	f, err := open()
+	if err != nil {
+		tb.Cancel(fd)
+		return 0, err
+	}
+	tb.Install(fd, f)
+	return uintptr(fd), nil
 }
 
 func sysOpen(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
@@ -460,7 +480,7 @@ func sysGetcwd(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		return 0, err
 	}
 	n := len(s) + 1
-	if n > pathMax+1 {
+	if n > pathMax {
 		return 0, errno.ENAMETOOLONG
 	}
 	if uint64(n) > a.Size(1) {

@@ -5,7 +5,6 @@ import (
 
 	"mult/kern/errno"
 	"mult/kern/proc"
-	"mult/kern/vm"
 )
 
 // Operations of prctl(2).
@@ -14,11 +13,8 @@ const (
 	prGetPdeathsig      = 2
 	prGetDumpable       = 3
 	prSetDumpable       = 4
-	prGetKeepcaps       = 7
-	prSetKeepcaps       = 8
 	prSetName           = 15
 	prGetName           = 16
-	prCapbsetRead       = 23
 	prSetTimerslack     = 29
 	prGetTimerslack     = 30
 	prSetChildSubreaper = 36
@@ -40,6 +36,21 @@ func sysPrctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		return 0, nil
 	case prGetPdeathsig:
 		return 0, putUint32(t, a.Addr(1), uint32(t.Proc.DeathSignal()))
+	case prGetDumpable:
+		if p := programs.Of(t.Proc); p != nil && p.undumpable.Load() {
+			return 0, nil
+		}
+		return 1, nil
+	case prSetDumpable:
+		if a[1] > 1 {
+			return 0, errno.EINVAL
+		}
+		if p := programs.Of(t.Proc); p != nil {
+			p.undumpable.Store(a[1] == 0)
+		}
+		return 0, nil
+	case prGetTimerslack, prSetTimerslack:
+		return 0, errno.EINVAL // timers have no slack
 	case prSetName:
 		var b [nameSize]byte
 		s, err := t.Space().CopyInString(a.Addr(1), nameSize-1)
@@ -83,5 +94,3 @@ func sysPrctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	}
 	return 0, errno.EINVAL
 }
-
-var _ vm.Addr

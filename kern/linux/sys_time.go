@@ -38,7 +38,84 @@ func (k *Kernel) clock(t *proc.Thread, id int) (int64, error) {
 		u := t.Usage()
 		return u.UTime + u.STime, nil
 	}
+	if id < 0 {
+		return cpuClock(t, id)
+	}
 	return 0, errno.EINVAL
+}
+
+// cpuClock reads the clock of CPU time of any process or thread of the
+// instance, whose number is in id: clock_getcpuclockid(3).
+func cpuClock(t *proc.Thread, id int) (int64, error) {
+	const thread, what, file = 4, 3, 3
+	n := ^(id >> 3)
+	if id&what == file || n < 0 {
+		return 0, errno.EINVAL
+	}
+	tab := proc.TableOf(t.Inst())
+	if id&thread != 0 {
+		if n != 0 && n != t.TID {
+			return 0, errno.EINVAL // those of others are not told
+		}
+		return cpuTime(t.Usage(), id&what), nil
+	}
+	p := t.Proc
+	if n != 0 {
+		p = tab.Find(n)
+	}
+	if p == nil {
+		return 0, errno.EINVAL
+	}
+	return cpuTime(p.Usage(), id&what), nil
+}
+
+// cpuTime returns all time, or that in user mode.
+func cpuTime(u proc.Usage, what int) int64 {
+	const user = 1
+	if what == user {
+		return u.UTime
+	}
+	return u.UTime + u.STime
+}
+
+// sysClockSettime implements clock_settime(2): (clock int, time *timespec).
+func sysClockSettime(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if a.Int(0) != clockRealtime {
+		return 0, errno.EINVAL
+	}
+	ns, err := getTimespec(t, a.Addr(1))
+	if err != nil {
+		return 0, err
+	}
+	return 0, k.setWall(t, ns)
+}
+
+// sysSettimeofday implements settimeofday(2): (tv *timeval, tz *timezone). Time
+// zones are the business of programs.
+func sysSettimeofday(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if a[1] != 0 {
+		return 0, errno.EINVAL
+	}
+	if a[0] == 0 {
+		return 0, nil
+	}
+	ns, err := getTimeval(t, a.Addr(0))
+	if err != nil {
+		return 0, err
+	}
+	return 0, k.setWall(t, ns)
+}
+
+// setWall sets the time of day, which is the machine's: only inst0 may.
+func (k *Kernel) setWall(t *proc.Thread, ns int64) error {
+	if !t.Cred().Has(proc.CAP_SYS_TIME) || t.Inst() != k.Inst0 {
+		return errno.EPERM
+	}
+	if ns < k.Proc.Now() {
+		return errno.EINVAL // before 1970 when the machine started
+	}
+	k.SetWall(ns)
+	return nil
 }
 
 // getTimespec reads a struct timespec as ns; EINVAL if it is none. Times that

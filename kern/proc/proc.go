@@ -73,6 +73,10 @@ type Thread struct {
 	TID  int           // [own] changed by exec only; others use Proc.Tasks
 	Ctx  *arch.Context // [own] registers while it isn't in user mode
 
+	// Uio is for the buffers of the call that is being made, so that it
+	// needs none of its own.
+	Uio vm.Uio // [own]
+
 	// SchedData is the scheduler's.
 	SchedData any
 

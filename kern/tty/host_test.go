@@ -25,10 +25,16 @@ type hostPty struct {
 }
 
 func hostIoctl(fd int, cmd uintptr, arg unsafe.Pointer) error {
-	if _, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), cmd, uintptr(arg)); e != 0 {
+	for {
+		_, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), cmd, uintptr(arg))
+		switch e {
+		case 0:
+			return nil
+		case syscall.EINTR:
+			continue
+		}
 		return e
 	}
-	return nil
 }
 
 func openHost(t testing.TB) *hostPty {
@@ -80,6 +86,9 @@ func (h *hostPty) drain() {
 	var b [4096]byte
 	for {
 		n, err := syscall.Read(h.master, b[:])
+		if err == syscall.EINTR {
+			continue // the Go runtime's own signals
+		}
 		if err != nil || n <= 0 {
 			return
 		}
@@ -94,11 +103,17 @@ func (h *hostPty) settle(t testing.TB) (ready bool) {
 		fd              int32
 		events, revents int16
 	}{int32(h.slave), 1, 0}
-	var now syscall.Timespec
-	if _, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0); e != 0 {
+	for {
+		var now syscall.Timespec
+		_, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		switch e {
+		case 0:
+			return p.revents&1 != 0
+		case syscall.EINTR:
+			continue
+		}
 		t.Fatal(e)
 	}
-	return p.revents&1 != 0
 }
 
 func (h *hostPty) available(t testing.TB) int {
@@ -113,6 +128,9 @@ func (h *hostPty) available(t testing.TB) int {
 func (h *hostPty) read(n int) string {
 	b := make([]byte, n)
 	n, err := syscall.Read(h.slave, b)
+	for err == syscall.EINTR {
+		n, err = syscall.Read(h.slave, b)
+	}
 	if err != nil {
 		return err.(syscall.Errno).Error()
 	}
@@ -194,6 +212,9 @@ func compare(t testing.TB, steps []step) {
 			}
 			for in := []byte(s.in); len(in) > 0; {
 				n, err := syscall.Write(h.master, in)
+				if err == syscall.EINTR {
+					continue
+				}
 				if err != nil {
 					t.Fatalf("step %d, %v: %v", i, s, err)
 				}

@@ -1,0 +1,80 @@
+package procfs
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/host"
+	"mult/kern/pipe"
+	"mult/kern/proc"
+	"mult/kern/vm"
+)
+
+// sys makes /proc/sys. Only the names can be changed.
+func (f *fs) sys() *entry {
+	line := func(name, s string) *entry { return fixed(name, constant(s+"\n")) }
+	num := func(name string, n int) *entry { return line(name, strconv.Itoa(n)) }
+	return dirEntry("sys",
+		dirEntry("kernel",
+			f.name("hostname", host.Name, host.SetName),
+			f.name("domainname", host.Domain, host.SetDomain),
+			line("ostype", "Linux"),
+			line("osrelease", f.src.Release),
+			line("version", f.src.Version),
+			num("pid_max", proc.MaxPID),
+			num("threads-max", proc.MaxPID-1),
+			num("ngroups_max", proc.MaxGroups),
+			num("cap_last_cap", proc.CAP_LAST),
+			dirEntry("random",
+				line("boot_id", f.bootID),
+				fixed("uuid", func(b *buffer, _ *target) error {
+					b.text(f.uuid() + "\n")
+					return nil
+				}),
+				// The generator has all it can have from the start.
+				num("entropy_avail", 256),
+			),
+		),
+		dirEntry("vm",
+			num("overcommit_memory", 0), // what surely can't be had is refused
+			num("mmap_min_addr", vm.MinAddr),
+			num("max_map_count", vm.MaxAreas),
+		),
+		dirEntry("fs",
+			num("file-max", math.MaxInt64), // memory is the limit
+			num("nr_open", proc.MaxFiles),
+			num("pipe-max-size", pipe.MaxSize),
+		),
+	)
+}
+
+// name is a file with a name of the host.
+func (f *fs) name(name string, get func(in *inst.Inst) string, set func(in *inst.Inst, s string) error) *entry {
+	return &entry{
+		name: name, mode: abi.S_IFREG | 0o644,
+		text: func(b *buffer, _ *target) error {
+			b.text(get(f.in) + "\n")
+			return nil
+		},
+		// As proc_dostring of Linux: a line, and not more than there is room for.
+		write: func(_ *proc.Thread, _ *target, data string) error {
+			if i := strings.IndexAny(data, "\n\x00"); i >= 0 {
+				data = data[:i]
+			}
+			return set(f.in, strings.Clone(data[:min(len(data), host.MaxName)]))
+		},
+	}
+}
+
+// uuid makes a random UUID, RFC 9562, version 4.
+func (f *fs) uuid() string {
+	var b [16]byte
+	f.src.System.VM.Machine.Random(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,41 @@
+package kern
+
+import (
+	"mult/fs/procfs"
+	"mult/fs/vfs"
+	"mult/inst"
+	"mult/kern/linux"
+	"mult/kern/proc"
+)
+
+// CPU describes the processors of a machine.
+type CPU = procfs.CPU
+
+// processes makes the file system of /proc. Only inst0 is told how the machine
+// was started.
+func (k *Kernel) processes(in *inst.Inst) (*vfs.Super, error) {
+	s := procfs.Sources{
+		System: &k.proc, Wall: k.Wall,
+		Release: k.linux.Release, Version: k.linux.Version,
+		Program: runs,
+		CPU:     k.CPU,
+	}
+	if in.Parent == nil {
+		s.Cmdline = func() string { return k.Cmdline }
+	}
+	return procfs.New(in, s)
+}
+
+// runs tells what p runs.
+func runs(p *proc.Proc) (procfs.Program, bool) {
+	exe, img, ok := linux.ProgramOf(p)
+	if !ok {
+		return procfs.Program{}, false
+	}
+	return procfs.Program{
+		Exe: exe, Space: img.Space,
+		ArgStart: img.ArgStart, ArgEnd: img.ArgEnd, EnvStart: img.EnvStart, EnvEnd: img.EnvEnd,
+		CodeStart: img.CodeStart, CodeEnd: img.CodeEnd, DataStart: img.DataStart, DataEnd: img.DataEnd,
+		Brk: img.Brk, Stack: img.SP, Auxv: img.Auxv,
+	}, true
+}
