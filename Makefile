@@ -6,8 +6,8 @@ T ?= 10m
 help:
 	@echo 'make run     boot the kernel on this terminal; settings, all optional:'
 	@echo '               MEM=1G  SMP=2  MACHINE=microvm|q35  CPU=model  APPEND="options"'
-	@echo '             of coming versions, refused by this one:'
-	@echo '               DISK=file...  ROOT=file  RUN="command"  ADD=directory'
+	@echo '               RUN="command"  ADD=directory'
+	@echo '             of coming versions, refused by this one: DISK=file...  ROOT=file'
 	@echo 'make build   build kernel and root image only'
 	@echo 'make test    go vet, tests on the host, boot tests in QEMU'
 	@echo 'make long    stress and fuzz tests for T=$(T)'
