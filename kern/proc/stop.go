@@ -45,15 +45,18 @@ func (t *Thread) leaveStopLocked() bool {
 	if s.toStop > 0 || s.stopSig == 0 {
 		return false
 	}
-	s.stopped, s.stopReport, s.contReport = true, s.stopSig, false
+	s.stopped, s.contReport = true, false
 	return true
 }
 
-// reportStopLocked tells the parent of a stop. tab.mu is held, p.mu is not.
+// reportStopLocked tells the parent of a stop. tab.mu is held, p.mu is not. As
+// wait4 holds tab.mu, too, it sees the stop only after the signal was sent, and
+// by the parent's action of before.
 func (p *Proc) reportStopLocked() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sigs.stopped {
+	if s := &p.sigs; s.stopped {
+		s.stopReport = s.stopSig
 		p.reportLocked(CLD_STOPPED)
 	}
 }
