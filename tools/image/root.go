@@ -43,37 +43,40 @@ var rootDirs = []struct {
 // Root builds the root image, an EROFS file system, and returns the path of
 // build/root.erofs. It holds busybox with a link for each applet where Debian
 // puts the program of that name, and the files of root/.
-//
-// With add, a directory, what is in it is laid over that, and the image is
-// build/root-add.erofs, which is built each time.
-func Root(ctx context.Context, out io.Writer, add string) (string, error) {
+func Root(ctx context.Context, out io.Writer) (string, error) {
 	build, _, err := buildDir()
 	if err != nil {
 		return "", err
 	}
+	image := filepath.Join(build, "root.erofs")
+	return image, root(ctx, out, image, "")
+}
+
+// RootWith builds a root image at a path, each time: that of Root, over which
+// what is in the directory add is laid.
+func RootWith(ctx context.Context, out io.Writer, image, add string) error {
+	return root(ctx, out, image, add)
+}
+
+func root(ctx context.Context, out io.Writer, image, add string) error {
 	busybox, err := host.Busybox.Find()
 	if err != nil {
-		return "", err
+		return err
 	}
 	id, err := rootID(busybox)
 	if err != nil {
-		return "", fmt.Errorf("root image: %w", err)
+		return fmt.Errorf("root image: %w", err)
 	}
-	name := "root.erofs"
-	if add != "" {
-		name = "root-add.erofs"
-	}
-	image := filepath.Join(build, name)
 	if got, err := volumeID(image); err == nil && got == id && add == "" {
-		return image, nil
+		return nil
 	}
-	err = progress.Step(out, "root image build/"+name, func() error {
-		return buildRoot(ctx, build, image, busybox, add, id)
+	err = progress.Step(out, "root image "+filepath.Base(image), func() error {
+		return buildRoot(ctx, filepath.Dir(image), image, busybox, add, id)
 	})
 	if err != nil {
-		return "", fmt.Errorf("root image: %w", err)
+		return fmt.Errorf("root image: %w", err)
 	}
-	return image, nil
+	return nil
 }
 
 // rootID is a hash of all that goes into the root image. The image carries it

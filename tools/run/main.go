@@ -62,7 +62,11 @@ func run(ctx context.Context, args []string) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	root, err := image.Root(ctx, os.Stderr, opt.add)
+	root, err := image.Root(ctx, os.Stderr)
+	if err == nil && opt.add != "" {
+		root = filepath.Join(filepath.Dir(kernel), "root-add.erofs")
+		err = image.RootWith(ctx, os.Stderr, root, opt.add)
+	}
 	if err != nil || opt.build {
 		return 0, err
 	}

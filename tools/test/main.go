@@ -122,7 +122,7 @@ func (r *run) prepare(ctx context.Context) bool {
 				return err
 			}
 		}
-		_, err := image.Root(ctx, r.out, "")
+		_, err := image.Root(ctx, r.out)
 		return err
 	})
 	return len(r.failed) == 0
