@@ -35,7 +35,7 @@ const limit = 25 * time.Minute
 
 // bootTests are the packages whose tests boot kernels. They run after the
 // others and one after the other, because they also look at times.
-var bootTests = []string{"mult/qemu/boottest", "mult/qemu/stdtest"}
+var bootTests = []string{"mult/qemu/boottest", "mult/qemu/usertest", "mult/qemu/stdtest"}
 
 func main() {
 	long := flag.Duration("long", 0, "run stress and fuzz tests for this long instead")
