@@ -1,6 +1,8 @@
 package kern
 
 import (
+	"mult/fs/ptyfs"
+	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
 	"mult/kern/event"
@@ -24,8 +26,19 @@ func (k *Kernel) members() []inst.Member {
 		futex.Member,
 		event.Member(func(*inst.Inst) int64 { return k.Wall() }),
 		vfs.Member,
+		tmpfs.Member(k.Memory),
 		tty.Member,
 		vdso.Member(k.vdso),
+	}
+}
+
+// fileSystems returns what mount(2) knows.
+func (k *Kernel) fileSystems() []linux.FileSystem {
+	return []linux.FileSystem{
+		{Name: "tmpfs", Make: k.makeTmpfs},
+		{Name: "devtmpfs", Make: k.makeDevices},
+		{Name: "devpts", Make: only(ptyfs.New, "gid=5", "mode=620", "mode=0620", "ptmxmode=666", "ptmxmode=0666")},
+		{Name: "proc", Make: only(k.processes, "hidepid=0", "hidepid=off")},
 	}
 }
 

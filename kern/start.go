@@ -87,8 +87,8 @@ func Start(c Config) (*Kernel, error) {
 			event.ClockWasSet(k.inst0)
 		},
 		Release: Release, Version: "mult " + Version,
-		DebugCalls: c.DebugCalls,
-		HWCap:      c.HWCap, HWCap2: c.HWCap2,
+		DebugCalls: c.DebugCalls, FileSystems: k.fileSystems(),
+		HWCap: c.HWCap, HWCap2: c.HWCap2,
 		End: func(restart bool) {
 			k.flush()
 			c.Off(restart)
@@ -185,11 +185,10 @@ func (k *Kernel) empty(mode uint32) func(in *inst.Inst) (*vfs.Super, error) {
 
 // devices makes the file system of devices, and the terminals.
 func (k *Kernel) devices(in *inst.Inst) (*vfs.Super, error) {
-	nodes, err := k.terminals(in)
-	if err != nil {
+	if err := k.terminals(in); err != nil {
 		return nil, err
 	}
-	return devfs.New(in, &k.vm, nodes...)
+	return devfs.New(in, &k.vm, k.nodes(in)...)
 }
 
 // caller returns one who may do everything to the files of in.
@@ -201,30 +200,39 @@ func caller(in *inst.Inst) (*vfs.Caller, error) {
 	return &vfs.Caller{Inst: in, Cred: proc.RootCred(), FS: s}, nil
 }
 
-// terminals makes the terminals of an instance and returns their nodes. The
-// console is inst0's.
-func (k *Kernel) terminals(in *inst.Inst) ([]devfs.Node, error) {
+// hasConsole reports whether the console is in's: it is inst0's.
+func (k *Kernel) hasConsole(in *inst.Inst) bool { return k.Console != nil && in.Parent == nil }
+
+// nodes returns the device nodes of an instance beside those of devfs.
+func (k *Kernel) nodes(in *inst.Inst) []devfs.Node {
 	nodes := []devfs.Node{
 		{Name: "tty", Mode: abi.S_IFCHR | 0o666, Major: majorAux, Minor: minorSelf},
 		{Name: "ptmx", Mode: abi.S_IFCHR | 0o666, Major: majorAux, Minor: minorPtmx},
 		{Name: "pts", Mode: abi.S_IFDIR | 0o755},
 	}
-	if k.Console == nil || in != k.inst0 {
-		return nodes, ptyfs.Register(in, nil)
+	if k.hasConsole(in) {
+		nodes = append(nodes,
+			devfs.Node{Name: "ttyS0", Mode: abi.S_IFCHR | 0o620, GID: 5, Major: majorTTY, Minor: minorSerial},
+			devfs.Node{Name: "console", Mode: abi.S_IFCHR | 0o600, Major: majorAux, Minor: minorSystem})
+	}
+	return nodes
+}
+
+// terminals makes the terminals of an instance.
+func (k *Kernel) terminals(in *inst.Inst) error {
+	if !k.hasConsole(in) {
+		return ptyfs.Register(in, nil)
 	}
 	con, err := tty.NewConsole(in, "/dev/ttyS0", majorTTY, minorSerial, k.Console)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	k.console = con
 	if k.Raw {
 		con.SetRaw()
 	}
 	go con.Serve(k.Console)
-	return append(nodes,
-		devfs.Node{Name: "ttyS0", Mode: abi.S_IFCHR | 0o620, GID: 5, Major: majorTTY, Minor: minorSerial},
-		devfs.Node{Name: "console", Mode: abi.S_IFCHR | 0o600, Major: majorAux, Minor: minorSystem},
-	), ptyfs.Register(in, &con.TTY)
+	return ptyfs.Register(in, &con.TTY)
 }
 
 // startInit makes process 1 of an instance and runs the init program in it.

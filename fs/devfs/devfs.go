@@ -68,7 +68,14 @@ func New(in *inst.Inst, sys *vm.System, others ...Node) (*vfs.Super, error) {
 			return nil, err
 		}
 	}
-	s, err := tmpfs.New(in, sys.Memory, tmpfs.Options{Type: "devtmpfs", Source: "devtmpfs", Mode: 0o755})
+	return Another(in, sys, tmpfs.Options{Mode: 0o755}, others...)
+}
+
+// Another makes a further file system with the same nodes, without touching the
+// devices. Type and source in o are set.
+func Another(in *inst.Inst, sys *vm.System, o tmpfs.Options, others ...Node) (*vfs.Super, error) {
+	o.Type, o.Source = "devtmpfs", "devtmpfs"
+	s, err := tmpfs.New(in, sys.Memory, o)
 	if err != nil {
 		return nil, err
 	}
@@ -202,16 +209,14 @@ func (o *opened) Write(t *proc.Thread, f *file.File, u *vm.Uio, off int64) error
 	if o.d.full {
 		return errno.ENOSPC
 	}
-	return discard(u)
+	u.Skip(u.Len())
+	return nil
 }
 
-// discard moves what is left of u nowhere.
-func discard(u *vm.Uio) error {
-	var b [4096]byte
-	for u.Len() > 0 {
-		if _, err := u.CopyIn(b[:]); err != nil {
-			return err
-		}
+// Object is mmap(2) of /dev/zero: anonymous memory.
+func (o *opened) Object(t *proc.Thread, f *file.File, prot vm.Prot, shared bool) (vm.Object, error) {
+	if o.d.null || o.d.full || o.d.random != nil {
+		return nil, errno.ENODEV
 	}
-	return nil
+	return nil, nil
 }

@@ -131,11 +131,52 @@ func TestNodev(t *testing.T) {
 	m := hosted.New(8 << 20)
 	defer m.Close()
 	in, c, _ := instance(t, m)
-	if err := c.Remount("/dev", vfs.MS_NODEV); err != nil {
+	l, err := c.Resolve(nil, "/dev", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Remount(l, vfs.MS_NODEV, false, "")
+	l.Release()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Open(nil, "/dev/null", abi.O_RDONLY, 0); err != errno.EACCES {
 		t.Errorf("nodev: %v", err)
 	}
+	end(t, in, c)
+}
+
+// TestNoMemory maps devices, and writes to null what nobody has.
+func TestNoMemory(t *testing.T) {
+	m := hosted.New(8 << 20)
+	defer m.Close()
+	in, c, _ := instance(t, m)
+	for name, want := range map[string]error{"zero": nil, "null": errno.ENODEV, "full": errno.ENODEV, "urandom": errno.ENODEV} {
+		f, err := c.Open(nil, "/dev/"+name, abi.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if obj, err := f.Object(nil, vm.Read, true); obj != nil || err != want {
+			t.Errorf("%s: %v, %v; want anonymous memory, %v", name, obj, err, want)
+		}
+		if f.Sync(nil, false) != errno.EINVAL {
+			t.Errorf("%s can be synchronized", name)
+		}
+		f.Release()
+	}
+	s, err := vm.New(&vm.System{Machine: m, Memory: m.Memory()}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.Open(nil, "/dev/null", abi.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := s.UioAt(1, 10000)
+	if err := f.Impl.Write(nil, f, u, 0); err != nil || u.Done() != 10000 {
+		t.Errorf("%d bytes from nowhere, %v", u.Done(), err)
+	}
+	f.Release()
+	s.Release()
 	end(t, in, c)
 }

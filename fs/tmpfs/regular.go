@@ -20,6 +20,8 @@ type regular struct {
 
 	write sync.Mutex // held by who writes or changes the size
 
+	vm.Views // who maps it
+
 	own    pageSet // [mu]
 	low    LowNode // [const] nil: nothing below
 	lowEnd uint64  // [mu] where the file has content from low no more
@@ -184,13 +186,20 @@ func (r *regular) WriteAt(u *vm.Uio, off, limit int64) (int64, error) {
 func (r *regular) frame(n uint64) (mem.PA, error) {
 	r.dirty.Store(true)
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	was := r.shared(n)
 	pa, err := r.ownLocked(n)
 	if err == nil {
 		r.fs.memory.Get(pa)
 	}
+	r.mu.Unlock()
+	if was && err == nil {
+		r.Drop(n, 1, false)
+	}
 	return pa, err
 }
+
+// shared reports whether page n is one of Lower's now, which somebody may map.
+func (r *regular) shared(n uint64) bool { return r.inLow(n) && r.own.get(n) == 0 }
 
 // wrote notes that content up to end was written.
 func (r *regular) wrote(end int64) {
@@ -211,8 +220,17 @@ func (r *regular) SetAttr(s *vfs.SetAttr) error {
 	r.write.Lock()
 	defer r.write.Unlock()
 	r.dirty.Store(true)
-	if err := r.resize(s.Size); err != nil {
+	was, err := r.resize(s.Size)
+	if err != nil {
 		return err
+	}
+	if s.Size < was {
+		first := uint64(s.Size) / pageSize
+		if s.Size%pageSize != 0 {
+			r.Drop(first, 1, false) // it may be in another frame now
+			first++
+		}
+		r.Drop(first, math.MaxUint64, true)
 	}
 	if s.Mask&vfs.SetMtime == 0 {
 		s.Mask |= vfs.SetMtime
@@ -222,18 +240,19 @@ func (r *regular) SetAttr(s *vfs.SetAttr) error {
 	return nil
 }
 
-// resize cuts or extends the file. r.write is held.
-func (r *regular) resize(size int64) error {
+// resize cuts or extends the file and returns the size before. r.write is held.
+func (r *regular) resize(size int64) (was int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if size >= r.size {
+	was = r.size
+	if size >= was {
 		r.size = size
-		return nil
+		return was, nil
 	}
 	// What is left of the last page must be zero when the file grows again.
 	if at := uint64(size) % pageSize; at != 0 {
 		if err := r.zeroPartLocked(uint64(size)/pageSize, at, pageSize); err != nil {
-			return err
+			return was, err
 		}
 	}
 	first := (uint64(size) + pageSize - 1) / pageSize
@@ -244,7 +263,7 @@ func (r *regular) resize(size int64) error {
 	}
 	r.dropLocked(first, math.MaxUint64)
 	r.size = size
-	return nil
+	return was, nil
 }
 
 // Page returns a frame for a mapping.
@@ -262,11 +281,22 @@ func (r *regular) Page(n uint64, write bool) (mem.PA, error) {
 		return pa, err
 	}
 	r.dirty.Store(true)
+	pa, was, err := r.makePage(n, write)
+	if was && err == nil {
+		r.Drop(n, 1, false)
+	}
+	return pa, err
+}
+
+// makePage is Page for one that the file must have for its own; was says that
+// Lower's may be mapped in its place.
+func (r *regular) makePage(n uint64, write bool) (pa mem.PA, was bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n >= (uint64(r.size)+pageSize-1)/pageSize {
-		return 0, errno.EFAULT
+		return 0, false, errno.EFAULT
 	}
+	was = r.shared(n)
 	pa, err = r.ownLocked(n)
 	if err == nil {
 		r.fs.memory.Get(pa)
@@ -276,7 +306,7 @@ func (r *regular) Page(n uint64, write bool) (mem.PA, error) {
 			r.reads.Store(0)
 		}
 	}
-	return pa, err
+	return pa, was, err
 }
 
 // shownLocked returns the frame of page n, if it is there and may be shown as
@@ -316,7 +346,10 @@ func (r *regular) Allocate(mode uint32, off, n int64) error {
 	r.dirty.Store(true)
 	end := uint64(off) + uint64(n)
 	if mode&(vfs.FALLOC_FL_PUNCH_HOLE|vfs.FALLOC_FL_ZERO_RANGE) != 0 {
-		if err := r.punch(uint64(off), end); err != nil {
+		err := r.punch(uint64(off), end)
+		first := uint64(off) / pageSize
+		r.Drop(first, (end+pageSize-1)/pageSize-first, false)
+		if err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,8 @@
 // held while the memory of a program is touched, and nothing that a page fault
 // does takes it.
 //
-// Lock order: file.write > node.mu > nothing; Super.Tree > node.mu. Content of
+// Lock order: file.write > node.mu > nothing; Super.Tree > node.mu. Pages are
+// dropped from those who map them with no lock or file.write held. Content of
 // a file that is gone is freed by the last Release, under no other lock than
 // node.mu.
 package tmpfs
@@ -59,7 +60,10 @@ type FS struct {
 	super  vfs.Super
 	in     *inst.Inst  // [const]
 	memory *mem.Memory // [const]
-	o      Options     // [const]
+	o      Options     // [const] but for MaxPages and MaxNodes
+
+	maxPages atomic.Int64
+	maxNodes atomic.Int64
 
 	pages   atomic.Int64
 	nodes   atomic.Int64
@@ -96,6 +100,8 @@ func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
 		o.MaxClean = 4096
 	}
 	fs := &FS{in: in, memory: memory, o: o, linked: make(map[uint64]inode)}
+	fs.maxPages.Store(o.MaxPages)
+	fs.maxNodes.Store(o.MaxNodes)
 	root, err := fs.makeRoot()
 	if err != nil {
 		return nil, err
@@ -106,6 +112,7 @@ func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
 	fs.super.Root = root
 	fs.super.Statfs = fs.statfs
 	fs.super.Options = fs.options
+	fs.super.Remount = fs.remount
 	fs.super.Unmounted = fs.unmounted
 	return &fs.super, nil
 }
@@ -135,15 +142,15 @@ func (fs *FS) makeRoot() (*dir, error) {
 }
 
 func (fs *FS) options() string {
-	if fs.o.MaxPages == math.MaxInt64 {
+	if fs.maxPages.Load() == math.MaxInt64 {
 		return ""
 	}
-	return fmt.Sprintf("size=%dk", fs.o.MaxPages*4)
+	return fmt.Sprintf("size=%dk", fs.maxPages.Load()*4)
 }
 
 func (fs *FS) statfs() abi.Statfs {
 	s := abi.Statfs{Type: fs.o.Magic, Bsize: mem.PageSize}
-	used, total := fs.pages.Load(), fs.o.MaxPages
+	used, total := fs.pages.Load(), fs.maxPages.Load()
 	if total == math.MaxInt64 {
 		st := fs.memory.Stats()
 		free := min(int64(st.Free), max(0, fs.in.Limit(inst.Frames)-fs.in.Used(inst.Frames)))
@@ -153,7 +160,7 @@ func (fs *FS) statfs() abi.Statfs {
 	s.Bfree = uint64(max(0, total-used))
 	s.Bavail = s.Bfree
 	nodes := fs.nodes.Load()
-	most := fs.o.MaxNodes
+	most := fs.maxNodes.Load()
 	if most == math.MaxInt64 {
 		most = nodes + max(0, min(1<<20, (fs.in.Limit(inst.Heap)-fs.in.Used(inst.Heap))/nodeCharge))
 	}
@@ -164,7 +171,7 @@ func (fs *FS) statfs() abi.Statfs {
 
 // charge takes a node of the instance and of the file system.
 func (fs *FS) charge() error {
-	if fs.nodes.Add(1) > fs.o.MaxNodes {
+	if fs.nodes.Add(1) > fs.maxNodes.Load() {
 		fs.nodes.Add(-1)
 		return errno.ENOSPC
 	}
@@ -183,7 +190,7 @@ func (fs *FS) uncharge() {
 // takePage takes a frame for content; ENOSPC if the file system is full,
 // ENOMEM if the instance or the machine is.
 func (fs *FS) takePage() (mem.PA, error) {
-	if fs.pages.Add(1) > fs.o.MaxPages {
+	if fs.pages.Add(1) > fs.maxPages.Load() {
 		fs.pages.Add(-1)
 		return 0, errno.ENOSPC
 	}

@@ -39,6 +39,7 @@ func (h *handle) release() {
 	b := h.loc.Node.Base()
 	if h.write {
 		b.putWrite()
+		h.loc.Mount.writers.Add(-1)
 	}
 	if h.deny {
 		b.allowWrite()
@@ -78,9 +79,10 @@ func (m *mapping) Page(n uint64, write bool) (mem.PA, error) {
 func (m *mapping) Resident(n uint64, dst []mem.PA) {
 	m.h.loc.Node.(Regular).Resident(n, dst)
 }
-func (m *mapping) Retain()  { m.h.refs.Add(1) }
-func (m *mapping) Release() { m.h.release() }
-func (m *mapping) Key() any { return m.h.loc.Node }
+func (m *mapping) Viewers() *vm.Views { return m.h.loc.Node.(Regular).Viewers() }
+func (m *mapping) Retain()            { m.h.refs.Add(1) }
+func (m *mapping) Release()           { m.h.release() }
+func (m *mapping) Key() any           { return m.h.loc.Node }
 func (m *mapping) Name() (path string, dev, ino uint64) {
 	return m.h.Name(), m.h.loc.Node.Super().Dev, m.h.loc.Node.Attr().Ino
 }
@@ -156,6 +158,9 @@ func (r *regFile) Truncate(t *proc.Thread, f *file.File, size int64) error {
 	return truncate(t, r.cred, r.node, size)
 }
 
+// Sync is fsync(2): what is in memory is where it belongs.
+func (r *regFile) Sync(t *proc.Thread, f *file.File, dataOnly bool) error { return nil }
+
 // Modes of fallocate(2).
 const (
 	FALLOC_FL_KEEP_SIZE  = 1
@@ -215,6 +220,9 @@ func (d *dirFile) Seek(t *proc.Thread, pos, off int64, whence int) (int64, error
 	}
 	return off, nil
 }
+
+// Sync is fsync(2).
+func (d *dirFile) Sync(t *proc.Thread, f *file.File, dataOnly bool) error { return nil }
 
 // dirBatch is how many entries are read under the lock at once.
 const dirBatch = 64

@@ -7,6 +7,7 @@ import (
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
+	"mult/kern/file"
 )
 
 // A Super is a mounted file system. The file system makes it and fills in the
@@ -23,6 +24,8 @@ type Super struct {
 	Statfs func() abi.Statfs
 	// Options returns what /proc/mounts tells beside the flags; may be nil.
 	Options func() string
+	// Remount takes new options; nil: there are none to change.
+	Remount func(options string) error
 	// Unmounted is called when nobody uses the file system any more. It frees
 	// everything.
 	Unmounted func()
@@ -54,6 +57,32 @@ type Mount struct {
 	flags atomic.Uint32 // MS_*
 	refs  atomic.Int64  // users, the mounts on it among them
 	name  string        // [const] path at the time of the mount
+
+	writers atomic.Int64 // files that are open for writing
+}
+
+// cost is what a mount costs with its names.
+func (m *Mount) cost() int64 { return mountCharge + int64(len(m.name)+len(m.Super.Source)) }
+
+// addWriter counts a file that is opened for writing. EROFS.
+func (m *Mount) addWriter() error {
+	m.writers.Add(1)
+	if m.readOnly() { // by now
+		m.writers.Add(-1)
+		return errno.EROFS
+	}
+	return nil
+}
+
+// setFlags changes the flags; EBUSY if nothing is to be written any more and
+// somebody may write.
+func (m *Mount) setFlags(flags uint32) error {
+	old := m.flags.Swap(flags)
+	if flags&MS_RDONLY != 0 && m.writers.Load() != 0 {
+		m.flags.Store(old)
+		return errno.EBUSY
+	}
+	return nil
 }
 
 // Flags returns the MS_* of m.
@@ -141,22 +170,38 @@ func (tb *Table) drop(m *Mount) {
 		Loc{m.Parent, m.point}.Release()
 	}
 	m.Super.Unmounted()
-	tb.in.Uncharge(inst.Heap, mountCharge)
+	tb.in.Uncharge(inst.Heap, m.cost())
+}
+
+// HiddenMount makes a mount of s that has no place: its files are reached by
+// descriptors alone. It costs nothing, and ends when the caller forgets it.
+func HiddenMount(s *Super) *Mount { return &Mount{Super: s} }
+
+// OpenHidden opens a file of a hidden mount, retained, whose reference it takes
+// over, with any permissions. name is what it is called in /proc.
+func (c *Caller) OpenHidden(m *Mount, n Node, name string, flags int) (*file.File, error) {
+	o := opening{c: c, flags: flags & openFlags, made: true, name: name, loc: Loc{m, n}}
+	m.refs.Add(1)
+	if err := o.check(); err != nil {
+		o.loc.Release()
+		return nil, err
+	}
+	return o.finish()
 }
 
 // MountRoot makes s the root of the names of its instance. It is called once,
 // before the first process.
 func MountRoot(s *Super, flags uint32) error {
 	tb := slot.Of(s.Inst)
-	if !s.Inst.Charge(inst.Heap, mountCharge) {
+	m := &Mount{Super: s, name: "/"}
+	if !s.Inst.Charge(inst.Heap, m.cost()) {
 		return errno.ENOMEM
 	}
-	m := &Mount{Super: s, name: "/"}
 	m.flags.Store(flags)
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	if tb.root != nil {
-		tb.in.Uncharge(inst.Heap, mountCharge)
+		tb.in.Uncharge(inst.Heap, m.cost())
 		return errno.EBUSY
 	}
 	tb.addLocked(m)
@@ -201,10 +246,10 @@ func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
 	if !ok {
 		return errno.ENOTDIR
 	}
-	if !tb.in.Charge(inst.Heap, mountCharge) {
+	m := &Mount{Super: s, Parent: at.Mount, point: dir, name: name}
+	if !tb.in.Charge(inst.Heap, m.cost()) {
 		return errno.ENOMEM
 	}
-	m := &Mount{Super: s, Parent: at.Mount, point: dir, name: name}
 	m.flags.Store(flags)
 	// With the Tree lock, dir can't be removed meanwhile.
 	tree := &dir.Super().Tree
@@ -213,7 +258,7 @@ func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	if err := tb.mayMountLocked(s, at); err != nil {
-		tb.in.Uncharge(inst.Heap, mountCharge)
+		tb.in.Uncharge(inst.Heap, m.cost())
 		return err
 	}
 	at.Retain()

@@ -7,6 +7,7 @@ import (
 
 	"mult/kern/abi"
 	"mult/kern/errno"
+	"mult/kern/file"
 	"mult/kern/mem"
 	"mult/kern/vm"
 )
@@ -82,6 +83,15 @@ type Jumper interface {
 	Jump(c *Caller) (Loc, error)
 }
 
+// A FileJumper is a Jumper that leads to what somebody has open, and so knows by
+// what name it was opened.
+type FileJumper interface {
+	Jumper
+	// JumpFile returns the open file, with a reference for the caller. If
+	// there is no vnode behind it, Jump is asked.
+	JumpFile(c *Caller) (*file.File, error)
+}
+
 // An Opener is a Node that makes its own open files: file systems whose files
 // are produced by the kernel. Device nodes, FIFOs, regular files of other file
 // systems and directories need it not.
@@ -106,6 +116,9 @@ type Regular interface {
 	// Page is vm.Object's, Resident vm.Around's.
 	Page(n uint64, write bool) (mem.PA, error)
 	Resident(n uint64, dst []mem.PA)
+	// Viewers is vm.Viewed's. The file drops pages from it that it takes
+	// away, or has a new frame for, while it is mapped.
+	Viewers() *vm.Views
 	// Allocate is fallocate(2); mode has been checked to be known.
 	Allocate(mode uint32, off, n int64) error
 	// NextData and NextHole are lseek(2)'s SEEK_DATA and SEEK_HOLE for an

@@ -215,9 +215,7 @@ func (o *opening) existing(l Loc, dir Dir, e end, n Node) (string, error) {
 	}
 	defer n.Release()
 	if j, ok := n.(Jumper); ok {
-		to, err := j.Jump(o.c)
-		o.loc = to
-		return "", err
+		return "", o.jump(j)
 	}
 	k, ok := n.(Link)
 	if !ok {
@@ -228,6 +226,24 @@ func (o *opening) existing(l Loc, dir Dir, e end, n Node) (string, error) {
 		err = errno.ENOENT
 	}
 	return target, err
+}
+
+// jump goes where j leads.
+func (o *opening) jump(j Jumper) (err error) {
+	if fj, ok := j.(FileJumper); ok {
+		f, err := fj.JumpFile(o.c)
+		if err != nil {
+			return err
+		}
+		defer f.Release()
+		if h, ok := f.Impl.(interface{ base() *handle }); ok {
+			o.loc, o.dir, o.name = h.base().loc, h.base().dir, h.base().name
+			o.loc.Retain()
+			return nil
+		}
+	}
+	o.loc, err = j.Jump(o.c)
+	return err
 }
 
 // found notes a retained n in a directory of the mount of l.
@@ -275,7 +291,7 @@ func (o *opening) tmpfile(at *file.File, path string) error {
 	if err != nil {
 		return err
 	}
-	o.found(l, nil, "tmpfile", n)
+	o.found(l, nil, "#tmpfile", n)
 	o.made = true
 	return nil
 }
@@ -399,7 +415,11 @@ func (o *opening) count(h *handle) error {
 	if o.want&mayWrite == 0 {
 		return nil
 	}
+	if err := o.loc.Mount.addWriter(); err != nil {
+		return err
+	}
 	if err := b.getWrite(); err != nil {
+		o.loc.Mount.writers.Add(-1)
 		return err
 	}
 	h.write = true

@@ -5,7 +5,6 @@ import (
 
 	"mult/kern/errno"
 	"mult/kern/file"
-	"mult/kern/proc"
 )
 
 // Getcwd is getcwd(2): ENOENT if the directory has been removed.
@@ -20,7 +19,7 @@ func (c *Caller) Getcwd() (string, error) {
 		s = "(unreachable)" + s
 	}
 	if len(s) >= maxPath {
-		return "", errno.ERANGE
+		return "", errno.ENAMETOOLONG
 	}
 	return s, nil
 }
@@ -101,54 +100,10 @@ func (s *State) handlePath(h *handle) string {
 		path, _ = s.dirPath(Loc{h.loc.Mount, h.dir})
 		path = strings.TrimSuffix(path, "/") + "/" + h.name
 	} else {
-		path = "/#" + h.name
+		path = "/" + h.name
 	}
 	if h.loc.Node.Attr().Nlink == 0 {
 		path += " (deleted)"
 	}
 	return path
-}
-
-// Mount mounts s at a directory, for mount(2). On an error s is still the
-// caller's. s belongs to the caller's instance.
-func (c *Caller) Mount(s *Super, path string, flags uint32) error {
-	if !c.Cred.Has(proc.CAP_SYS_ADMIN) {
-		return errno.EPERM
-	}
-	l, err := c.Resolve(nil, path, 0)
-	if err != nil {
-		return err
-	}
-	defer l.Release()
-	if !isDir(l.Node) {
-		return errno.ENOTDIR
-	}
-	name, _ := c.FS.dirPath(l)
-	return slot.Of(c.Inst).Mount(s, l, name, flags)
-}
-
-// Remount changes the flags of a mount.
-func (c *Caller) Remount(path string, flags uint32) error {
-	if !c.Cred.Has(proc.CAP_SYS_ADMIN) {
-		return errno.EPERM
-	}
-	return c.with(nil, path, 0, func(l Loc) error {
-		if l.Node != l.Mount.Super.Root {
-			return errno.EINVAL
-		}
-		l.Mount.flags.Store(flags)
-		return nil
-	})
-}
-
-// Umount is umount(2).
-func (c *Caller) Umount(path string) error {
-	if !c.Cred.Has(proc.CAP_SYS_ADMIN) {
-		return errno.EPERM
-	}
-	l, err := c.Resolve(nil, path, 0)
-	if err != nil {
-		return err
-	}
-	return slot.Of(c.Inst).Unmount(l)
 }

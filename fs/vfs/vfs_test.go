@@ -191,12 +191,20 @@ func TestMountTree(t *testing.T) {
 	if got, err := a.c.Getcwd(); got != "/m" || err != nil {
 		t.Errorf("getcwd = %q, %v", got, err)
 	}
-	a.want("busy", a.c.Umount("/m"), errno.EBUSY)
+	a.want("busy", a.c.Umount("/m", 0), errno.EBUSY)
 	a.must(a.c.Chdir(nil, ".."))
 	if got, _ := a.c.Getcwd(); got != "/" {
 		t.Errorf("getcwd = %q", got)
 	}
-	a.must(a.c.Remount("/m", vfs.MS_RDONLY|vfs.MS_NOEXEC))
+	l, err := a.c.Resolve(nil, "/m", 0)
+	a.must(err)
+	busy, err := a.c.Open(nil, "/m/busy", abi.O_WRONLY|abi.O_CREAT, 0o600)
+	a.must(err)
+	a.want("read-only with a writer", a.c.Remount(l, vfs.MS_RDONLY, false, ""), errno.EBUSY)
+	busy.Release()
+	a.must(a.c.Unlink(nil, "/m/busy", 0))
+	a.must(a.c.Remount(l, vfs.MS_RDONLY|vfs.MS_NOEXEC, false, ""))
+	l.Release()
 	a.want("mkdir", a.c.Mkdir(nil, "/m/d", 0o755), errno.EROFS)
 	a.want("mkdir of one that is there", a.c.Mkdir(nil, "/m/x", 0o755), errno.EEXIST)
 	a.want("unlink", a.c.Unlink(nil, "/m/x", 0), errno.EROFS)
@@ -214,11 +222,11 @@ func TestMountTree(t *testing.T) {
 	if got := strings.Join(lines, ", "); got != "/ tmpfs, /m sub" {
 		t.Errorf("mounts: %q", got)
 	}
-	a.must(a.c.Umount("/m"))
+	a.must(a.c.Umount("/m", 0))
 	if got := a.read("/m/under"); got != "under" {
 		t.Errorf("under the mount: %q", got)
 	}
-	a.want("umount of no mount", a.c.Umount("/m"), errno.EINVAL)
+	a.want("umount of no mount", a.c.Umount("/m", 0), errno.EINVAL)
 }
 
 func TestChroot(t *testing.T) {

@@ -59,7 +59,7 @@ type Ioctler interface {
 // A Mapper can be mapped by mmap(2).
 type Mapper interface {
 	// Object returns the content, without a reference. Access modes of f
-	// have been checked against prot.
+	// have been checked against prot. nil stands for anonymous memory.
 	Object(t *proc.Thread, f *File, prot vm.Prot, shared bool) (vm.Object, error)
 }
 

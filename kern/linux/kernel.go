@@ -23,6 +23,8 @@ type Kernel struct {
 	DebugCalls bool
 	debugMu    sync.Mutex
 
+	FileSystems []FileSystem // [const] those that mount(2) knows
+
 	Inst0  *inst.Inst
 	End    func(restart bool) // switches the machine off; it doesn't return
 	HWCap  uint64             // AT_HWCAP: CPUID.1:EDX

@@ -144,6 +144,18 @@ func (u *Uio) CopyIn(dst []byte) (int, error) {
 	return moved, nil
 }
 
+// Skip counts n bytes as moved, unless less is left, without a look at them.
+func (u *Uio) Skip(n int) int {
+	n = min(max(n, 0), u.left)
+	if u.space == nil {
+		return u.advance(n)
+	}
+	for moved := 0; moved < n; {
+		moved += u.advance(u.part(n - moved))
+	}
+	return n
+}
+
 // part returns how much of n bytes, more than none, the current range can
 // take. There is one that isn't empty, since bytes are left.
 func (u *Uio) part(n int) int {
