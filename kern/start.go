@@ -161,7 +161,7 @@ func (k *Kernel) mountAll(in *inst.Inst) error {
 		{"/proc", vfs.MS_NOSUID | vfs.MS_NODEV | vfs.MS_NOEXEC, k.processes},
 		{"/dev/shm", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty(abi.S_ISVTX | 0o777)},
 		{"/run", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty(0o755)},
-		{"/tmp", vfs.MS_NOSUID | vfs.MS_NODEV, k.empty(abi.S_ISVTX | 0o777)},
+		{"/tmp", vfs.MS_NODEV, k.empty(abi.S_ISVTX | 0o777)},
 	} {
 		s, err := m.make(in)
 		if err != nil {

@@ -5,12 +5,13 @@ package amd64
 import "sync/atomic"
 
 const (
-	msrAPICBase = 0x1b
-	msrEFER     = 0xc0000080
-	msrSTAR     = 0xc0000081
-	msrLSTAR    = 0xc0000082
-	msrSFMASK   = 0xc0000084
-	msrFSBase   = 0xc0000100
+	msrAPICBase   = 0x1b
+	msrSysenterCS = 0x174
+	msrEFER       = 0xc0000080
+	msrSTAR       = 0xc0000081
+	msrLSTAR      = 0xc0000082
+	msrSFMASK     = 0xc0000084
+	msrFSBase     = 0xc0000100
 
 	cr0WP = 1 << 16
 

@@ -15,14 +15,16 @@ func shootdown() {
 	}
 }
 
-// shootdownRoot does so on those that have the page table at root loaded. One
-// that is about to load it has set CPU.root before, and has not cached
-// anything from it.
+// shootdownRoot does so on those that have the page table at root loaded, or
+// are about to load another one.
 func shootdownRoot(self *CPU, root uint64) {
 	if atomic.LoadUint32(&ncpu) > 1 {
-		shoot(self, func(c *CPU) bool { return atomic.LoadUint64(&c.root) == root })
+		shoot(self, func(c *CPU) bool { r := atomic.LoadUint64(&c.root); return r == root || r == changing })
 	}
 }
+
+// changing is CPU.root while CR3 is being loaded.
+const changing = ^uint64(0)
 
 // shoot asks the processors that which chooses, and waits for them. Each
 // counts requests and, when it flushes, notes how many it has seen; so several

@@ -176,9 +176,12 @@ shoot:
 	TESTB	$3, 144(SP)
 	JNE	flush
 	MOVQ	·kernelTable(SB), AX	// the program's is not needed now
+	MOVQ	AX, CR3
 	MOVQ	$0, CPU_root(GS)
+	JMP	flushed
 flush:
 	MOVQ	AX, CR3
+flushed:
 	MOVQ	BX, CPU_shootDone(GS)
 ack:
 	MOVQ	$LAPIC_EOI, AX
@@ -242,6 +245,8 @@ TEXT cs<>(SB),NOSPLIT|NOFRAME,$0
 	MOVW	AX, GS
 	MOVL	$0x38, AX
 	BYTE	$0x0f; BYTE $0x00; BYTE $0xd8	// LTR AX
+	XORL	AX, AX
+	BYTE	$0x0f; BYTE $0x00; BYTE $0xd0	// LLDT AX: there is none
 	MOVL	$0xc0000101, CX			// GS base
 	MOVQ	R8, AX
 	MOVQ	R8, DX

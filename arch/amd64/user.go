@@ -44,6 +44,7 @@ func userFeatures() {
 	WriteMSR(msrSTAR, selCode<<32|(selUser32|3)<<48)
 	WriteMSR(msrLSTAR, uint64(syscallPC()))
 	WriteMSR(msrSFMASK, 0x257fd5) // all flags but those that are fixed
+	WriteMSR(msrSysenterCS, 0)    // SYSENTER is a general protection fault
 }
 
 // syscallPC is the address of syscallEntry.
@@ -66,14 +67,17 @@ func (Machine) InitRoot(root uint64) {
 
 // Run implements arch.Machine.
 func (Machine) Run(c *arch.Context) {
-	if c.IP>>47 != 0 {
-		// IRETQ would fault in ring 0.
+	if c.IP>>47 != 0 || !canonical(c.FSBase) || !canonical(c.GSBase) {
+		// IRETQ or WRFSBASE would fault in ring 0.
 		c.Trap, c.Err, c.Addr = arch.TrapProtection, 0, 0
 		return
 	}
 	c.Flags = c.Flags&arch.FlagsUser | arch.FlagInterrupt | 2
 	enterUser(c)
 }
+
+// canonical reports whether the upper bits of an address are all the same.
+func canonical(a uint64) bool { return int64(a<<16)>>16 == int64(a) }
 
 // enterUser is nosplit: interrupts are off when run returns.
 //

@@ -34,6 +34,7 @@
 
 #define TRAP_SYSCALL 256
 #define TRAP_INTERRUPT 257
+#define VEC_PAGE 14
 #define USE_FPU 1	// x87 and MMX registers are in FPU, not in the processor
 
 #define SEL_USER_DATA 0x2b
@@ -62,8 +63,10 @@ enter:
 	MOVQ	ROOT_(DI), AX
 	CMPQ	AX, CPU_root(GS)
 	JEQ	tables
-	MOVQ	AX, CPU_root(GS)	// before the load: Flush looks here
+	// While CR3 changes, both tables are in use: Flush and Retire look here.
+	MOVQ	$-1, CPU_root(GS)
 	MOVQ	AX, CR3
+	MOVQ	AX, CPU_root(GS)
 tables:
 	// The x87 unit is loaded only if it is somebody else's, or not empty.
 	CMPQ	DI, CPU_fpuOf(GS)
@@ -90,6 +93,7 @@ tables:
 	MOVUPS	(FPU_+400)(DI), X15
 	JMP	bases
 allFPU:
+	BYTE	$0xdb; BYTE $0xe3	// FNINIT: FXRSTOR leaves last pointers of others on some processors
 	FXRSTOR64 FPU_(DI)
 	MOVQ	DI, CPU_fpuOf(GS)
 	ANDQ	$~USE_FPU, USE_(DI)
@@ -193,7 +197,11 @@ TEXT ·syscallEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 TEXT ·userTrap(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVQ	CPU_ctx(GS), DI
 	MOVQ	AX, TRAP_(DI)
+	XORL	BX, BX
+	CMPQ	AX, $VEC_PAGE		// else CR2 is of somebody else's fault
+	JNE	address
 	MOVQ	CR2, BX
+address:
 	MOVQ	BX, ADDR_(DI)
 	POPQ	R15_(DI)
 	POPQ	R14_(DI)
@@ -250,8 +258,11 @@ TEXT ·fromUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVUPS	X15, (FPU_+400)(DI)
 	JMP	bases
 allFPU:
-	FLDCW	CPU_fenv(GS)		// as the program had it
 	FXSAVE64 FPU_(DI)
+	MOVL	CPU_fenv(GS), AX	// as it was before FNSTENV masked exceptions
+	MOVW	AX, FPU_(DI)
+	MOVL	(CPU_fenv+4)(GS), AX
+	MOVW	AX, (FPU_+2)(DI)
 	BYTE	$0xdb; BYTE $0xe3	// FNINIT
 	ORQ	$USE_FPU, USE_(DI)
 bases:

@@ -61,6 +61,7 @@ type Program struct {
 	CodeStart, CodeEnd, DataStart, DataEnd vm.Addr
 	Brk, Stack                             vm.Addr // where heap and stack start
 	Auxv                                   []byte
+	Private                                bool // PR_SET_DUMPABLE 0: only root may look into it
 }
 
 func (g *Program) release() {

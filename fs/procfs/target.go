@@ -42,6 +42,9 @@ func (x *target) secure(p *proc.Proc) bool {
 		return false
 	}
 	defer g.release()
+	if g.Private {
+		return true
+	}
 	for v := g.Auxv; len(v) >= 16; v = v[16:] {
 		if binary.LittleEndian.Uint64(v) == atSecure {
 			return binary.LittleEndian.Uint64(v[8:]) != 0

@@ -83,6 +83,13 @@ func ProgramOf(p *proc.Proc) (exe *file.File, img image.Image, ok bool) {
 	return nil, img, false
 }
 
+// Undumpable reports whether p has asked by PR_SET_DUMPABLE that only root may
+// look into it.
+func Undumpable(p *proc.Proc) bool {
+	n := programs.Of(p)
+	return n != nil && n.undumpable.Load()
+}
+
 // execFile is an open program, as package image wants it.
 type execFile struct {
 	t *proc.Thread
@@ -111,12 +118,9 @@ func sysExecveat(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
-	dir, err := dirFile(t, a.Int(0))
-	if err != nil {
-		return 0, err
-	}
-	defer releaseDir(dir)
-	return 0, k.execUser(t, dir, path, a.Addr(2), a.Addr(3), a.Int(4), execName(a.Int(0), path))
+	return 0, atPath(t, a.Int(0), path, func(_ *vfs.Caller, dir *file.File, path string) error {
+		return k.execUser(t, dir, path, a.Addr(2), a.Addr(3), a.Int(4), execName(a.Int(0), path))
+	})
 }
 
 // execName is what a program that execveat(2) has found by a descriptor takes
@@ -207,6 +211,9 @@ func execCred(t *proc.Thread, exe *file.File) (cred *proc.Cred, secure bool, err
 	st, err := exe.Stat(t)
 	if err != nil {
 		return nil, false, err
+	}
+	if l, ok := vfs.LocOf(exe); ok && l.Mount.Flags()&vfs.MS_NOSUID != 0 {
+		st.Mode &^= abi.S_ISUID | abi.S_ISGID
 	}
 	var uid, gid *uint32
 	if st.Mode&abi.S_ISUID != 0 {

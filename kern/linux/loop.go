@@ -158,7 +158,10 @@ func (k *Kernel) deliver(t *proc.Thread, d *proc.Delivery) {
 	c := t.Ctx
 	var f sigframe.Fault
 	if c.Trap < 32 {
-		f = sigframe.Fault{Trap: c.Trap, Err: c.Err, Addr: c.Addr}
+		f = sigframe.Fault{Trap: c.Trap, Err: c.Err}
+		if c.Trap == arch.TrapPage {
+			f.Addr = c.Addr
+		}
 	}
 	alt, err := sigframe.Deliver(t.Space(), c, d, t.AltStack(), f)
 	if err != nil {

@@ -19,7 +19,14 @@ func sysSendfile(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			if !in.Readable() || !out.Writable() {
 				return 0, errno.EBADF
 			}
-			if out.Flags()&abi.O_APPEND != 0 {
+			if _, ok := in.Impl.(file.Seeker); !ok {
+				// What out doesn't take could not be put back.
+				if a[2] != 0 {
+					return 0, errno.ESPIPE
+				}
+				return 0, errno.EINVAL
+			}
+			if out.Flags()&abi.O_APPEND != 0 || a.Long(3) < 0 {
 				return 0, errno.EINVAL
 			}
 			if a[2] == 0 {

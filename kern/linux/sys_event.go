@@ -186,7 +186,7 @@ func selectSets(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	}
 	n = min(n, int(min(t.Proc.Limit(proc.RLIMIT_NOFILE), 1<<20)))
 	words := (n + 63) / 64
-	cost := int64(words * 3 * 8)
+	cost := int64(words * 7 * 8) // b, three sets, and as many in event.Select
 	if !t.Inst().Charge(inst.Heap, cost) {
 		return 0, errno.ENOMEM
 	}
@@ -277,6 +277,9 @@ func epollWait(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	n := a.Int(2)
 	if n <= 0 || n > (1<<31-1)/abi.EpollEventSize {
 		return 0, errno.EINVAL
+	}
+	if to := a[1]; to > vm.MaxAddr-uint64(n)*abi.EpollEventSize {
+		return 0, errno.EFAULT // before events are taken from the list
 	}
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
 		var events [epollBatch]abi.EpollEvent

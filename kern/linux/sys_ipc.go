@@ -59,7 +59,7 @@ func sysFutex(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	shared := op&abi.FUTEX_PRIVATE_FLAG == 0
 	realtime := op&abi.FUTEX_CLOCK_REALTIME != 0
 	cmd := op &^ (abi.FUTEX_PRIVATE_FLAG | abi.FUTEX_CLOCK_REALTIME)
-	if realtime && cmd != abi.FUTEX_WAIT_BITSET && cmd != abi.FUTEX_WAIT {
+	if realtime && cmd != abi.FUTEX_WAIT_BITSET {
 		return 0, errno.ENOSYS
 	}
 	n, err := 0, error(errno.ENOSYS)

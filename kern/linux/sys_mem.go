@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"mult/fs/vfs"
 	"mult/kern/errno"
 	"mult/kern/file"
 	"mult/kern/proc"
@@ -84,6 +85,9 @@ func sysMmap(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		}
 		if m.Object, err = f.Object(t, m.Prot, m.Shared); err != nil {
 			return 0, err
+		}
+		if l, ok := vfs.LocOf(f); ok && l.Mount.Flags()&vfs.MS_NOEXEC != 0 {
+			m.MaxProt &^= vm.Exec
 		}
 		if m.Object == nil {
 			m.Offset = 0 // of no meaning in anonymous memory

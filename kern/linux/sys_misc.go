@@ -60,7 +60,7 @@ func sysSysinfo(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	}
 	le.PutUint64(b[32:], m.Total*vm.PageSize)
 	le.PutUint64(b[40:], m.Free*vm.PageSize)
-	le.PutUint16(b[80:], uint16(min(len(proc.TableOf(t.Inst()).Procs()), 1<<16-1)))
+	le.PutUint16(b[80:], uint16(min(proc.TableOf(t.Inst()).Counts().Threads, 1<<16-1)))
 	le.PutUint32(b[104:], 1)
 	return 0, t.Space().CopyOut(a.Addr(0), b[:])
 }

@@ -435,13 +435,16 @@ func sysStatfs(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func sysFstatfs(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return 0, onFile(t, a.Int(0), func(c *vfs.Caller, f *file.File) error {
-		s, err := c.Statfs(f, "")
-		if err != nil {
-			return err
-		}
-		return putStatfs(t, a.Addr(1), &s)
-	})
+	f, err := file.Of(t.Proc).GetPath(a.Int(0))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Release()
+	s, err := vfs.For(t).Statfs(f, "")
+	if err != nil {
+		return 0, err
+	}
+	return 0, putStatfs(t, a.Addr(1), &s)
 }
 
 func sysChdir(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {

@@ -3,6 +3,7 @@ package linux
 import (
 	"encoding/binary"
 
+	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/proc"
@@ -115,13 +116,17 @@ func sysGetgroups(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 func sysSetgroups(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	n := a.Int(0)
-	if !t.Cred().Root() {
+	if !t.Cred().Has(proc.CAP_SETGID) {
 		return 0, errno.EPERM
 	}
 	if n < 0 || n > maxGroups {
 		return 0, errno.EINVAL
 	}
-	groups := make([]uint32, n) // 256 KiB at most, until SetGroups has charged or refused them
+	if !t.Inst().Charge(inst.Heap, int64(4*n)) { // until SetGroups has charged them itself
+		return 0, errno.ENOMEM
+	}
+	defer t.Inst().Uncharge(inst.Heap, int64(4*n))
+	groups := make([]uint32, n)
 	err := eachChunk(n, func(i, end int, b []byte) error {
 		if err := t.Space().CopyIn(b[:4*(end-i)], a.Addr(1)+vm.Addr(4*i)); err != nil {
 			return err
@@ -251,8 +256,7 @@ func sysExit(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func sysExitGroup(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	t.Proc.ExitGroup(proc.ExitStatus(a.Int(0)))
-	t.Exit(proc.ExitStatus(a.Int(0)))
+	t.ExitGroup(proc.ExitStatus(a.Int(0)))
 	return 0, exited{}
 }
 
@@ -398,10 +402,11 @@ func prlimit(t *proc.Thread, pid int, r proc.Resource, set *proc.Rlimit) (old pr
 	}
 	p := t.Proc
 	if pid != 0 {
-		p = proc.TableOf(t.Inst()).Find(pid)
-	}
-	if p == nil {
-		return old, nil // it has ended meanwhile
+		u := proc.TableOf(t.Inst()).FindThread(pid)
+		if u == nil {
+			return old, nil // it has ended meanwhile
+		}
+		p = u.Proc
 	}
 	if s := p.Space(); s != nil {
 		s.SetLimits(spaceLimits(p))

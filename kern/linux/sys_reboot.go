@@ -38,7 +38,7 @@ func sysReboot(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		if cmd == restart || cmd == restart2 {
 			sig = proc.SIGHUP
 		}
-		proc.TableOf(t.Inst()).Find(1).ExitGroup(proc.SignalStatus(sig))
+		proc.TableOf(t.Inst()).Kill(sig)
 		return 0, nil
 	}
 	k.End(cmd == restart || cmd == restart2)

@@ -195,6 +195,7 @@ func sysSigaltstack(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 func sysRtSigreturn(_ *Kernel, t *proc.Thread, _ *Args) (uintptr, error) {
 	mask, alt, err := sigframe.Return(t.Space(), t.Ctx)
 	t.Ctx.Trap = arch.TrapInterrupt // AX is the program's
+	t.TakeRestart()                 // what a handler interrupted is over
 	if err != nil {
 		t.ForceSignal(proc.Info(proc.SIGSEGV, proc.SI_KERNEL))
 		return 0, nil

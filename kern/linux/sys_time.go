@@ -54,10 +54,14 @@ func cpuClock(t *proc.Thread, id int) (int64, error) {
 	}
 	tab := proc.TableOf(t.Inst())
 	if id&thread != 0 {
-		if n != 0 && n != t.TID {
-			return 0, errno.EINVAL // those of others are not told
+		u := t
+		if n != 0 {
+			u = tab.FindThread(n)
 		}
-		return cpuTime(t.Usage(), id&what), nil
+		if u == nil || u.Proc != t.Proc {
+			return 0, errno.EINVAL // those of other processes are not told
+		}
+		return cpuTime(u.Usage(), id&what), nil
 	}
 	p := t.Proc
 	if n != 0 {
@@ -111,8 +115,9 @@ func (k *Kernel) setWall(t *proc.Thread, ns int64) error {
 	if !t.Cred().Has(proc.CAP_SYS_TIME) || t.Inst() != k.Inst0 {
 		return errno.EPERM
 	}
-	if ns < k.Proc.Now() {
-		return errno.EINVAL // before 1970 when the machine started
+	const lifetime = 30 * 365 * 86400 * 1e9 // as Linux expects machines to run
+	if ns < k.Proc.Now() || ns > math.MaxInt64-lifetime {
+		return errno.EINVAL // before 1970 when the machine started, or beyond all clocks
 	}
 	k.SetWall(ns)
 	return nil
@@ -266,7 +271,7 @@ func (k *Kernel) sleep(t *proc.Thread, deadline int64, remaining vm.Addr) (uintp
 func sysClockNanosleep(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	const absolute = 1
 	id := a.Int(0)
-	if id == clockThreadCPU || id == clockMonotonicRaw || id == clockRealtimeCoarse || id == clockMonotonicCoarse {
+	if id < 0 || id == clockThreadCPU || id == clockMonotonicRaw || id == clockRealtimeCoarse || id == clockMonotonicCoarse {
 		return 0, errno.EOPNOTSUPP
 	}
 	now, err := k.clock(t, id)

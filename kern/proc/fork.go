@@ -66,6 +66,8 @@ func (a *CloneArgs) check(t *Thread) error {
 		has(CLONE_THREAD) && !has(CLONE_FILES|CLONE_FS),
 		a.ExitSignal < 0 || a.ExitSignal > SIGRTMAX:
 		return errno.EINVAL
+	case has(CLONE_SETTLS) && a.TLS >= uint64(vm.MaxAddr):
+		return errno.EPERM
 	}
 	return nil
 }

@@ -163,7 +163,7 @@ func TestGo(t *testing.T) {
 	})
 }
 
-var result = regexp.MustCompile(`(?m)^(program|ok|FAIL|skip) (\w+)(.*)$`)
+var result = regexp.MustCompile(`(?m)^(program|ok|FAIL|skip) ([^\s:]+)(.*)$`)
 
 // judge reads the lines that programs print about their cases.
 func judge(t *testing.T, cpus int, output string) {
@@ -250,7 +250,7 @@ func TestShell(t *testing.T) {
 			{"echo after $?\r", `after 130\n`},
 			{"sleep 1000\r", "sleep 1000\n"},
 			{"\x1a", `Stopped +sleep 1000`},
-			{"kill %1; fg\r", `Terminated`},
+			{"kill -9 %1; sleep 0.2\r", `Killed +sleep 1000`},
 			{"sleep 0.2 & wait; echo done\r", `\ndone\n`},
 			{"echo $(echo nested $(echo deeper))\r", `\nnested deeper\n`},
 			{"cat <<E\rhere\rE\r", `\nhere\n`},
