@@ -36,6 +36,13 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// flush waits until what was written is on the line, unless that is stuck.
+func (c *console) flush() {
+	if u := c.uart.Load(); u != nil {
+		u.Flush()
+	}
+}
+
 // die makes output polled for good, and sends what was queued.
 func (c *console) die() {
 	if u := c.uart.Load(); u != nil {
@@ -46,7 +53,7 @@ func (c *console) die() {
 // startConsole makes the console interrupt-driven. Where it can't be, text
 // goes on to be polled.
 func (m *Machine) startConsole() {
-	u := &uart.UART{Ports: ports{}, Base: amd64.EarlyPort}
+	u := &uart.UART{Ports: ports{}, Base: amd64.EarlyPort, Pause: amd64.Pause}
 	if err := u.Init(consoleBaud); err != nil {
 		m.Log.Errf("console: %v", err)
 		return

@@ -25,17 +25,22 @@ var rebooting atomic.Bool
 
 // PowerOff switches the machine off when all output is out. It doesn't return.
 func PowerOff() {
-	machine.Log.Noticef("mult: power off")
-	machine.Log.Flush()
+	lastLine("mult: power off")
 	os.Exit(StatusOK)
 }
 
 // Reboot resets the machine when all output is out. It doesn't return.
 func Reboot() {
-	machine.Log.Noticef("mult: reboot")
-	machine.Log.Flush()
+	lastLine("mult: reboot")
 	rebooting.Store(true)
 	os.Exit(StatusOK)
+}
+
+// lastLine logs what happens and waits until all output is out.
+func lastLine(s string) {
+	machine.Log.Noticef("%s", s)
+	machine.Log.Flush()
+	machine.console.flush()
 }
 
 // exit ends the machine: the runtime calls it for os.Exit, and when it

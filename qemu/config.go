@@ -118,11 +118,9 @@ func (c *Config) options() string {
 	return s
 }
 
-// Descriptors of the sockets QEMU inherits.
-const (
-	monitorFD = 3
-	consoleFD = 4
-)
+// monitorFD is the socket that QEMU inherits. The console is its standard
+// input and output.
+const monitorFD = 3
 
 // args is QEMU's command line for a complete c. The guest starts stopped, so
 // that it can't end before the monitor connection reports how.
@@ -145,20 +143,19 @@ func (c *Config) args() []string {
 		"-mon", "chardev=qmp,mode=control",
 		"-serial", "chardev:console",
 	}
-	switch {
+	switch console := "stdio,id=console,signal=off"; {
 	case c.Command:
 		// Nothing but the guest's bytes: no monitor on the line.
-		args = append(args, "-chardev", "stdio,id=console,signal=off",
-			"-chardev", "file,id=log,path="+strings.ReplaceAll(c.Log, ",", ",,"),
+		args = append(args, "-chardev", console, "-chardev", "file,id=log,path="+strings.ReplaceAll(c.Log, ",", ",,"),
 			"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=log", logPort))
 	case c.Terminal:
-		console := "stdio,id=console,mux=on,signal=off"
+		console += ",mux=on"
 		if c.Log != "" {
 			console += ",logfile=" + strings.ReplaceAll(c.Log, ",", ",,")
 		}
 		args = append(args, "-chardev", console, "-mon", "chardev=console,mode=readline")
 	default:
-		args = append(args, "-chardev", fmt.Sprintf("socket,id=console,fd=%d", consoleFD))
+		args = append(args, "-chardev", console)
 	}
 	if !c.Reboot {
 		args = append(args, "-no-reboot")

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"os"
 	"regexp"
 	"sync"
@@ -20,10 +20,13 @@ const (
 // errEnded is expect's answer when there will be no more output.
 var errEnded = errors.New("the guest ended")
 
-// console is our end of a guest's serial line.
+// console is our end of a guest's serial line. It is a pair of pipes: QEMU
+// writes byte by byte, and a socket holds less than 300 writes of any size, so
+// that the line would stand still whenever the reader is late.
 type console struct {
-	conn net.Conn
-	log  *os.File // nil without a log
+	in  *os.File // what the guest reads
+	out *os.File // what it prints
+	log *os.File // nil without a log
 
 	mu      sync.Mutex
 	pending []byte        // [mu] output after the last match
@@ -34,30 +37,40 @@ type console struct {
 	closed  chan struct{} // closed when the reader is gone
 }
 
-// newConsole reads conn and copies what comes to the file log, if named.
-func newConsole(conn net.Conn, log string) (*console, error) {
-	c := &console{conn: conn, changed: make(chan struct{}), closed: make(chan struct{})}
+// newConsole returns a console, and the ends of its pipes that QEMU gets. What
+// the guest prints is copied to the file log, if named.
+func newConsole(log string) (c *console, stdin, stdout *os.File, err error) {
+	c = &console{changed: make(chan struct{}), closed: make(chan struct{})}
 	if log != "" {
-		f, err := os.Create(log)
-		if err != nil {
-			return nil, fmt.Errorf("console log: %w", err)
+		if c.log, err = os.Create(log); err != nil {
+			return nil, nil, nil, fmt.Errorf("console log: %w", err)
 		}
-		c.log = f
+	}
+	if stdin, c.in, err = os.Pipe(); err != nil {
+		c.log.Close()
+		return nil, nil, nil, err
+	}
+	if c.out, stdout, err = os.Pipe(); err != nil {
+		c.log.Close()
+		c.in.Close()
+		stdin.Close()
+		return nil, nil, nil, err
 	}
 	go c.read()
-	return c, nil
+	return c, stdin, stdout, nil
 }
 
 func (c *console) read() {
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := c.conn.Read(buf)
+		n, err := c.out.Read(buf)
 		c.take(buf[:n])
 		if err != nil {
 			break
 		}
 	}
-	c.conn.Close()
+	c.in.Close()
+	c.out.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.log != nil {
@@ -136,8 +149,8 @@ func (c *console) search(re *regexp.Regexp) ([]string, <-chan struct{}, error) {
 }
 
 func (c *console) send(s string) error {
-	c.conn.SetWriteDeadline(time.Now().Add(sendTimeout))
-	if _, err := c.conn.Write([]byte(s)); err != nil {
+	c.in.SetWriteDeadline(time.Now().Add(sendTimeout))
+	if _, err := io.WriteString(c.in, s); err != nil {
 		return fmt.Errorf("typing on the console: %w", err)
 	}
 	return nil
@@ -161,6 +174,6 @@ func (c *console) wait() { <-c.closed }
 
 // close gives up a console that QEMU never had.
 func (c *console) close() {
-	c.conn.Close()
+	c.out.Close()
 	c.wait()
 }

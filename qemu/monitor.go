@@ -92,10 +92,19 @@ func (m *monitor) greet() error {
 // that isn't nil. After a time-out the monitor is closed: a late answer would
 // be taken for the next command's.
 func (m *monitor) execute(command string, result any) error {
+	return m.executeWith(command, nil, result)
+}
+
+// executeWith is execute for a command with arguments.
+func (m *monitor) executeWith(command string, args map[string]any, result any) error {
 	m.cmd.Lock()
 	defer m.cmd.Unlock()
 	m.conn.SetWriteDeadline(time.Now().Add(monitorTimeout))
-	err := json.NewEncoder(m.conn).Encode(map[string]string{"execute": command})
+	request := map[string]any{"execute": command}
+	if args != nil {
+		request["arguments"] = args
+	}
+	err := json.NewEncoder(m.conn).Encode(request)
 	if err != nil {
 		return fmt.Errorf("QEMU's monitor: %s: %w", command, err)
 	}

@@ -5,8 +5,8 @@
 // and Quit act on the machine; Wait gives the status with which the guest ended
 // the run. All methods may be called from any goroutine.
 //
-// Console and monitor are socket pairs inherited by QEMU: no port and no file
-// name is taken, so any number of guests run side by side. A guest dies with
+// Console and monitor are pipes and a socket inherited by QEMU: no port and no
+// file name is taken, so any number of guests run side by side. A guest dies with
 // the context it was started with and with the process that started it, even
 // if that process is killed.
 //
@@ -103,18 +103,15 @@ func (vm *VM) start(ctx context.Context, path string) error {
 		cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	} else {
-		ours, theirs, err := socketPair()
+		console, stdin, stdout, err := newConsole(vm.cfg.Log)
 		if err != nil {
 			vm.monitor.close()
 			return err
 		}
-		defer theirs.Close()
-		if vm.console, err = newConsole(ours, vm.cfg.Log); err != nil {
-			vm.monitor.close()
-			ours.Close()
-			return err
-		}
-		cmd.ExtraFiles = append(cmd.ExtraFiles, theirs) // consoleFD
+		defer stdin.Close()
+		defer stdout.Close()
+		vm.console = console
+		cmd.Stdin, cmd.Stdout = stdin, stdout
 		cmd.SysProcAttr.Setpgid = true
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	}

@@ -150,6 +150,13 @@ const EarlyPort = 0x3f8
 // text and last words in place of the serial line.
 var LogPort uint16
 
+// linePatience is how often EarlyPut looks whether the line takes a byte: for
+// a second or so.
+const linePatience = 1 << 19
+
+// lineStuck is set while the line takes nothing. Nobody waits for it then.
+var lineStuck bool
+
 // EarlyPut writes a byte to the serial line, polling, at any time. It gives
 // up on a line that takes nothing.
 //
@@ -159,7 +166,24 @@ func EarlyPut(c byte) {
 		Out8(LogPort, c)
 		return
 	}
-	for i := 0; i < 1<<16 && In8(EarlyPort+5)&0x20 == 0; i++ {
+	for i := 0; In8(EarlyPort+5)&0x20 == 0; i++ {
+		if lineStuck || i == linePatience {
+			lineStuck = true
+			return
+		}
+		Pause()
 	}
+	lineStuck = false
 	Out8(EarlyPort, c)
+}
+
+// Pause takes some microseconds, for a loop that reads a device's register. A
+// virtual machine's monitor serves each access under a lock; without a pause
+// the thread that would make the device ready hardly gets it.
+//
+//go:nosplit
+func Pause() {
+	const cycles = 4000
+	for start := RDTSC(); RDTSC()-start < cycles; {
+	}
 }

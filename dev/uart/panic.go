@@ -34,6 +34,7 @@ func (u *UART) ready() bool {
 			u.stuck.Store(false)
 			return true
 		}
+		u.pause()
 	}
 	u.stuck.Store(true)
 	return false
@@ -52,7 +53,8 @@ func (u *UART) Panic() {
 		if u.mu.TryLock() {
 			break // and never unlocked: nothing may move any more
 		}
-		u.in(scr) // a pause
+		u.in(scr) // takes a moment
+		u.pause()
 	}
 	for range ringSize { // not for ever if the queue is damaged
 		var p [fifoDepth]byte

@@ -74,10 +74,10 @@ const (
 	clock     = 115200 // 1.8432 MHz / 16
 	fifoDepth = 16
 
-	// patience is how often the line status is read before output is
-	// dropped: more than 100 ms where an access takes a microsecond, when
-	// a full FIFO is sent in 1.4 ms.
-	patience = 1 << 17
+	// patience is how often the line status is read, with a Pause between,
+	// before output is dropped: for about a second. A full FIFO is sent in
+	// 1.4 ms, but a virtual port waits for who reads the other end.
+	patience = 1 << 19
 )
 
 // Errors.
@@ -98,6 +98,7 @@ type Ports interface {
 type UART struct {
 	Ports Ports
 	Base  uint16 // first port, 0x3f8 for the first one of a PC
+	Pause func() // takes some microseconds between two polls; must not block or allocate
 
 	depth    int           // [const] bytes that fit into the idle transmitter
 	dropped  atomic.Uint64 // bytes that WritePolled gave up
@@ -192,8 +193,15 @@ func (u *UART) await(bit uint8) bool {
 		if u.in(lsr)&bit != 0 {
 			return true
 		}
+		u.pause()
 	}
 	return false
+}
+
+func (u *UART) pause() {
+	if u.Pause != nil {
+		u.Pause()
+	}
 }
 
 // Start makes the port interrupt-driven. The interrupt must be routed.

@@ -300,6 +300,29 @@ func TestStuck(t *testing.T) {
 	})
 }
 
+// TestWritePolledLate writes while nobody reads the other end for a while.
+func TestWritePolledLate(t *testing.T) {
+	c := newChip()
+	pauses := 0
+	u := &UART{Ports: c, Base: base, Pause: func() {
+		if pauses++; pauses == 200000 { // some tenths of a second
+			c.stuckTx.Store(false)
+		}
+	}}
+	if err := u.Init(115200); err != nil {
+		t.Fatal(err)
+	}
+	c.stuckTx.Store(true)
+	long := strings.Repeat("late ", 100)
+	if n := u.WritePolled([]byte(long)); n != len(long) {
+		t.Errorf("WritePolled = %d, want %d", n, len(long))
+	}
+	u.await(lsrTxEmpty)
+	if got := c.sent(); got != long {
+		t.Errorf("sent %q", got)
+	}
+}
+
 func TestWritePolled(t *testing.T) {
 	c := newChip()
 	u := &UART{Ports: c, Base: base}

@@ -76,7 +76,7 @@ func runSelftest(t *testing.T, cfg qemu.Config, name string, options string, lim
 	}
 	if err != nil {
 		g.Wait(10 * time.Second) // for the rest of the log
-		t.Fatal(err)
+		g.Fatal(err)
 	}
 	g.ExpectEnd(qemu.OK, bootLimit)
 	return stats

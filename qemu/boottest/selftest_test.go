@@ -102,6 +102,21 @@ func TestConsole(t *testing.T) {
 	})
 }
 
+// TestState asks where an idle kernel's processors are.
+func TestState(t *testing.T) {
+	vm := startSelftest(t, qemu.Config{CPUs: 2}, "console", "")
+	vm.Send("up\r\n")
+	vm.Expect(`echo "up"`, bootLimit)
+	state := vm.State()
+	for _, want := range []string{"CPU 0: ", "CPU 1: ", "mult/arch/amd64.", "runtime.mwait"} {
+		if !strings.Contains(state, want) {
+			t.Errorf("no %q in\n%s", want, state)
+		}
+	}
+	vm.Send("end\r\n")
+	vm.ExpectEnd(qemu.OK, bootLimit)
+}
+
 // TestIdle counts the timer interrupts of 10 s without work.
 func TestIdle(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ package qemutest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,9 +56,19 @@ func (g *Guest) Expect(pattern string, timeout time.Duration) []string {
 	g.t.Helper()
 	match, err := g.VM.Expect(pattern, timeout)
 	if err != nil {
-		g.t.Fatal(err)
+		g.Fatal(err)
 	}
 	return match
+}
+
+// Fatal ends the test for err. If that is a time-out it says what the guest's
+// processors are doing.
+func (g *Guest) Fatal(err error) {
+	g.t.Helper()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		g.t.Logf("the guest's processors:\n%s", g.State())
+	}
+	g.t.Fatal(err)
 }
 
 // Send types s on the console.
@@ -73,7 +84,7 @@ func (g *Guest) ExpectEnd(want qemu.Status, timeout time.Duration) {
 	g.t.Helper()
 	got, err := g.Wait(timeout)
 	if err != nil {
-		g.t.Fatal(err)
+		g.Fatal(err)
 	}
 	if got != want {
 		g.t.Fatalf("the guest ended with %v, want %v", got, want)

@@ -149,8 +149,8 @@ TEST(select)
 	take(p[0]);
 	CHECKEQ(select(p[0] + 1, &r, NULL, NULL, &tv), 0);
 	FD_ZERO(&r);
-	FD_SET(200, &r);
-	CHECKERR(select(201, &r, NULL, NULL, &tv), EBADF);
+	FD_SET(63, &r); /* Linux looks only as far as its table is large */
+	CHECKERR(select(64, &r, NULL, NULL, &tv), EBADF);
 	CHECKERR(select(-1, NULL, NULL, NULL, &tv), EINVAL);
 	tv.tv_usec = -1;
 	CHECKERR(select(0, NULL, NULL, NULL, &tv), EINVAL);
