@@ -114,6 +114,11 @@ func unlockOSThread() {
 	{"runtime/malloc.go", "heap base",
 		`arenaBaseOffset = 0xffff800000000000*goarch.IsAmd64 +`,
 		`arenaBaseOffset = (0xffff800000000000+0x0000400000000000*goos.IsTamago)*goarch.IsAmd64 +`, 1},
+	// The window is filled in order: an address at random is never to be had,
+	// and one in 512 times it is 0, which the heap takes for a success.
+	{"runtime/malloc.go", "no random heap base",
+		`randomizeHeapBase = goexperiment.RandomizedHeapBase64 &&`,
+		`randomizeHeapBase = goexperiment.RandomizedHeapBase64 && goos.IsTamago == 0 &&`, 1},
 }
 
 // runtimeSelections choose among the files of the runtime.
