@@ -12,6 +12,7 @@ import (
 	"mult/qemu"
 	"mult/tools/host/hosttest"
 	"mult/userland/calltest"
+	"mult/userland/cprog"
 )
 
 // TestLongPrograms runs the system call tests and the Go program again and
@@ -19,7 +20,7 @@ import (
 func TestLongPrograms(t *testing.T) {
 	limit := hosttest.Long(t)
 	programs := "gotest"
-	for _, s := range calltest.Subjects() {
+	for _, s := range cprog.Names(calltest.Source) {
 		programs += " " + s
 	}
 	command := fmt.Sprintf(`cd /test; end=$(($(date +%%s)+%d))

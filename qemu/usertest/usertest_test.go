@@ -9,6 +9,7 @@ package usertest
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 	"mult/tools/host/hosttest"
 	"mult/tools/image"
 	"mult/userland/calltest"
+	"mult/userland/cprog"
+	"mult/userland/load"
 )
 
 const (
@@ -70,17 +73,19 @@ func build(dir string) error {
 	if err := os.MkdirAll(test, 0o755); err != nil {
 		return err
 	}
-	for _, subject := range calltest.Subjects() {
-		program, err := calltest.Build(gcc, filepath.Join(checkout, "build/calltest"), subject)
-		if err != nil {
-			return err
-		}
-		text, err := os.ReadFile(program)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(test, subject), text, 0o755)
-		}
-		if err != nil {
-			return err
+	for _, source := range []fs.FS{calltest.Source, load.Source} {
+		for _, name := range cprog.Names(source) {
+			program, err := cprog.Build(gcc, filepath.Join(checkout, "build/cprog"), source, name)
+			if err != nil {
+				return err
+			}
+			text, err := os.ReadFile(program)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(test, name), text, 0o755)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(test, "gotest"), "./userland/gotest")
@@ -136,7 +141,7 @@ func machines(t *testing.T, f func(t *testing.T, cfg qemu.Config)) {
 func TestCalls(t *testing.T) {
 	machines(t, func(t *testing.T, cfg qemu.Config) {
 		command := "cd /test"
-		for _, subject := range calltest.Subjects() {
+		for _, subject := range cprog.Names(calltest.Source) {
 			command += fmt.Sprintf("; echo program %s; ./%[1]s", subject)
 		}
 		judge(t, cfg.CPUs, run(t, cfg, command+"; exit 0", runLimit))

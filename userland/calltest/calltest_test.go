@@ -12,6 +12,7 @@ import (
 
 	"mult/tools/host"
 	"mult/tools/host/hosttest"
+	"mult/userland/cprog"
 )
 
 // limit is for one program; a case that hangs is ended before.
@@ -24,7 +25,7 @@ func cache(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, "build", "calltest")
+	return filepath.Join(dir, "build", "cprog")
 }
 
 // TestHost runs every program on the host's Linux, where all cases must pass
@@ -34,9 +35,9 @@ func TestHost(t *testing.T) {
 	if os.Geteuid() != 0 {
 		hosttest.Skip(t, "the programs become other users, which needs root")
 	}
-	for _, subject := range Subjects() {
+	for _, subject := range cprog.Names(Source) {
 		t.Run(subject, func(t *testing.T) {
-			program, err := Build(gcc, cache(t), subject)
+			program, err := cprog.Build(gcc, cache(t), Source, subject)
 			if err != nil {
 				t.Fatal(err)
 			}
