@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"mult/tools/host"
@@ -83,10 +84,11 @@ func run(t *testing.T, program string) {
 // TestReport holds the harness against a program that fails in every way.
 func TestReport(t *testing.T) {
 	gcc := hosttest.Require(t, host.GCC)
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		header: read(t, header),
-		"x.c": `#include "calltest.h"
+	header, err := Source.ReadFile("calltest.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := cprog.Build(gcc, t.TempDir(), fstest.MapFS{"calltest.h": {Data: header}, "x.c": {Data: []byte(`#include "calltest.h"
 TEST(good) { CHECK(1); IN_CHILD { CHECK(1); } }
 TEST(bad) { CHECK(1 == 2); }
 TEST(wrong) { CHECKEQ(1 + 1, 3); }
@@ -96,19 +98,12 @@ TEST(crash) { *(volatile int *)8 = 1; }
 TEST(leaves) { _exit(3); }
 TEST(without) { SKIP("there is none"); }
 TEST(last) { }
-`,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
+`)}}, "x")
+	if err != nil {
+		t.Fatal(err)
 	}
-	cmd := exec.Command(gcc, append(compile[:len(compile):len(compile)], "-o", "x", "x.c")...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	cmd = exec.Command(filepath.Join(dir, "x"))
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	out, err := cmd.Output()
 	want := `ok good
 FAIL bad: x.c:3: 1 == 2 (errno 0, Success)
@@ -126,16 +121,7 @@ ok last
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("it ends with %v, want status 1", err)
 	}
-	if out, err := exec.Command(filepath.Join(dir, "x"), "good", "last").Output(); err != nil || string(out) != "ok good\nok last\n" {
+	if out, err := exec.Command(program, "good", "last").Output(); err != nil || string(out) != "ok good\nok last\n" {
 		t.Errorf("with names: %q, %v", out, err)
 	}
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	text, err := source.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
