@@ -45,7 +45,8 @@ type item struct {
 	q      *proc.Queue
 	w      proc.Watcher
 	hook   file.Hook
-	events atomic.Uint32 // changed with ep.mu; 0 but for private: disabled by EPOLLONESHOT
+	want   uint32        // [ep.mu] what epoll_ctl(2) asked for
+	events atomic.Uint32 // changed with ep.mu; want, but of that private only while disabled by EPOLLONESHOT
 	data   uint64        // [ep.mu]
 
 	queued     bool  // [ep.readyMu] is in ep.ready, or in the list that Wait looks through
@@ -155,7 +156,7 @@ func (ep *Epoll) insert(p file.Poller, kid *Epoll, target *file.File, fd int, ev
 	if !ep.in.Charge(inst.Heap, itemCost) {
 		return errno.ENOMEM
 	}
-	it := &item{ep: ep, f: target, fd: fd, kid: kid, q: p.Queue(), data: ev.Data}
+	it := &item{ep: ep, f: target, fd: fd, kid: kid, q: p.Queue(), want: ev.Events, data: ev.Data}
 	it.events.Store(ev.Events)
 	it.hook.F = it.gone
 	if !target.AddHook(&it.hook) {
@@ -178,7 +179,7 @@ func (ep *Epoll) modify(target *file.File, fd int, ev abi.EpollEvent) error {
 	if it.events.Load()&abi.EPOLLEXCLUSIVE != 0 {
 		return errno.EINVAL
 	}
-	it.data = ev.Data
+	it.want, it.data = ev.Events, ev.Data
 	it.events.Store(ev.Events)
 	it.askLocked()
 	return nil
@@ -298,15 +299,23 @@ func (ep *Epoll) requeue(it *item) {
 	}
 }
 
-// Wait is epoll_wait(2): it fills out with events and returns how many. It waits
-// until there is one, or until the deadline. EINVAL, EINTR.
-func Wait(t *proc.Thread, f *file.File, out []abi.EpollEvent, deadline int64) (int, error) {
+// A Batch is the events that one call of Wait found: fewer than there are is
+// always right.
+type Batch struct {
+	Events [64]abi.EpollEvent
+	items  [64]*item // whose they are
+}
+
+// Wait is epoll_wait(2): it fills b with up to limit events and returns how
+// many. It waits until there is one, or until the deadline. The caller gives
+// back by Undo what it can't deliver. EINVAL, EINTR.
+func Wait(t *proc.Thread, f *file.File, b *Batch, limit int, deadline int64) (int, error) {
 	ep, ok := f.Impl.(*Epoll)
-	if !ok || len(out) == 0 {
+	if !ok || limit <= 0 {
 		return 0, errno.EINVAL
 	}
 	for {
-		if n := ep.collect(out); n > 0 {
+		if n := ep.collect(b, limit); n > 0 {
 			return n, nil
 		}
 		if deadline != proc.Forever && deadline <= t.Now() {
@@ -321,7 +330,7 @@ func Wait(t *proc.Thread, f *file.File, out []abi.EpollEvent, deadline int64) (i
 		switch err {
 		case nil:
 		case errno.ETIMEDOUT:
-			return ep.collect(out), nil
+			return ep.collect(b, limit), nil
 		default:
 			return 0, errno.EINTR
 		}
@@ -329,12 +338,13 @@ func Wait(t *proc.Thread, f *file.File, out []abi.EpollEvent, deadline int64) (i
 }
 
 // collect asks the items that may be ready, each once, and returns how many are.
-func (ep *Epoll) collect(out []abi.EpollEvent) int {
+func (ep *Epoll) collect(b *Batch, limit int) int {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	n := 0
+	limit = min(limit, len(b.Events))
 	var again itemList // level-triggered: to be asked again by the next call
-	for n < len(out) {
+	for n < limit {
 		it := ep.pop()
 		if it == nil {
 			break
@@ -344,7 +354,7 @@ func (ep *Epoll) collect(out []abi.EpollEvent) int {
 		if ev == 0 {
 			continue
 		}
-		out[n] = abi.EpollEvent{Events: ev, Data: it.data}
+		b.Events[n], b.items[n] = abi.EpollEvent{Events: ev, Data: it.data}, it
 		n++
 		if want&abi.EPOLLONESHOT != 0 {
 			it.events.Store(want & private)
@@ -370,6 +380,24 @@ func (ep *Epoll) collect(out []abi.EpollEvent) int {
 		ep.q.Wake(1)
 	}
 	return n
+}
+
+// Undo gives back the events from the from-th to the n-th of b, which Wait found
+// in f: they are there for the next call, as if they had not been found.
+func (b *Batch) Undo(f *file.File, from, n int) {
+	ep := f.Impl.(*Epoll)
+	ep.mu.Lock()
+	for _, it := range b.items[from:n] {
+		if ep.items[itemKey{it.f, it.fd}] != it {
+			continue // removed meanwhile
+		}
+		if it.events.Load()&^uint32(private) == 0 {
+			it.events.Store(it.want)
+		}
+		ep.requeue(it)
+	}
+	ep.mu.Unlock()
+	ep.q.Wake(1)
 }
 
 // Poll tells whether an item is ready, for epolls that watch this one.

@@ -77,14 +77,14 @@ func TestControl(t *testing.T) {
 	if n := len(ep.Impl.(*Epoll).items); n != 0 {
 		t.Errorf("%d items left", n)
 	}
-	out := make([]abi.EpollEvent, 4)
-	if n, err := Wait(k.t, ep, out, 0); n != 0 || err != nil {
+	var out Batch
+	if n, err := Wait(k.t, ep, &out, 4, 0); n != 0 || err != nil {
 		t.Error(n, err)
 	}
-	if _, err := Wait(k.t, reg, out, 0); err != errno.EINVAL {
+	if _, err := Wait(k.t, reg, &out, 4, 0); err != errno.EINVAL {
 		t.Error(err)
 	}
-	if _, err := Wait(k.t, ep, nil, 0); err != errno.EINVAL {
+	if _, err := Wait(k.t, ep, &out, 0, 0); err != errno.EINVAL {
 		t.Error(err)
 	}
 	if _, err := ep.Read(k.t, vm.KernelUio(make([]byte, 1))); err != errno.EINVAL {
@@ -122,12 +122,12 @@ func TestTriggers(t *testing.T) {
 		if err := Control(ep, abi.EPOLL_CTL_ADD, r, 1, event(tt.ev, 42)); err != nil {
 			t.Fatal(err)
 		}
-		out := make([]abi.EpollEvent, 4)
+		var out Batch
 		wait := func(i int) {
 			t.Helper()
-			n, err := Wait(k.t, ep, out, 0)
-			if n != tt.want[i] || err != nil || n == 1 && out[0] != event(abi.POLLIN, 42) {
-				t.Errorf("%s, %d: %d, %v, %v", tt.name, i, n, err, out[0])
+			n, err := Wait(k.t, ep, &out, 4, 0)
+			if n != tt.want[i] || err != nil || n == 1 && out.Events[0] != event(abi.POLLIN, 42) {
+				t.Errorf("%s, %d: %d, %v, %v", tt.name, i, n, err, out.Events[0])
 			}
 		}
 		write := func() { w.Write(k.t, vm.KernelUio([]byte{1})) }
@@ -143,11 +143,50 @@ func TestTriggers(t *testing.T) {
 		wait(4)
 		// A hang-up is told unasked, unless a oneshot has been used up.
 		w.Release()
-		if n, _ := Wait(k.t, ep, out, 0); n != 1 || out[0].Events != abi.POLLHUP {
-			t.Errorf("%s: hang-up: %d, %#x", tt.name, n, out[0].Events)
+		if n, _ := Wait(k.t, ep, &out, 4, 0); n != 1 || out.Events[0].Events != abi.POLLHUP {
+			t.Errorf("%s: hang-up: %d, %#x", tt.name, n, out.Events[0].Events)
 		}
 		ep.Release()
 		r.Release()
+	}
+}
+
+// What can't be delivered is there for the next call.
+func TestUndo(t *testing.T) {
+	k := newKernel(t)
+	for _, ev := range []uint32{
+		abi.POLLIN, abi.POLLIN | abi.EPOLLET, abi.POLLIN | abi.EPOLLONESHOT, abi.POLLIN | abi.EPOLLONESHOT | abi.EPOLLET,
+	} {
+		ep := epoll(t, k)
+		var files []*file.File
+		for i := range 3 {
+			e, err := NewEventfd(k.t, 1, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, e)
+			Control(ep, abi.EPOLL_CTL_ADD, e, i, event(ev, uint64(i)))
+		}
+		var out Batch
+		if n, _ := Wait(k.t, ep, &out, 3, 0); n != 3 {
+			t.Fatalf("%#x: %d events", ev, n)
+		}
+		first := out.Events[0].Data
+		removed := int(out.Events[2].Data)
+		Control(ep, abi.EPOLL_CTL_DEL, files[removed], removed, event(0, 0))
+		out.Undo(ep, 1, 3)
+		want := 1
+		if ev == abi.POLLIN {
+			want = 2 // the first one is told again as well
+		}
+		n, _ := Wait(k.t, ep, &out, 3, 0)
+		if n != want || out.Events[0].Data == first && n == 1 {
+			t.Errorf("%#x: %d events after Undo, want %d: %v", ev, n, want, out.Events[:n])
+		}
+		ep.Release()
+		for _, f := range files {
+			f.Release()
+		}
 	}
 }
 
@@ -162,13 +201,13 @@ func TestFair(t *testing.T) {
 		Control(ep, abi.EPOLL_CTL_ADD, e, i, event(abi.POLLIN, uint64(i)))
 	}
 	seen := map[uint64]int{}
-	out := make([]abi.EpollEvent, 3)
+	var out Batch
 	for range 10 {
-		n, err := Wait(k.t, ep, out, 0)
+		n, err := Wait(k.t, ep, &out, 3, 0)
 		if n != 3 || err != nil {
 			t.Fatal(n, err)
 		}
-		for _, e := range out {
+		for _, e := range out.Events[:n] {
 			seen[e.Data]++
 		}
 	}
@@ -181,7 +220,7 @@ func TestFair(t *testing.T) {
 
 func TestNested(t *testing.T) {
 	k := newKernel(t)
-	out := make([]abi.EpollEvent, 4)
+	var out Batch
 	e, err := NewEventfd(k.t, 0, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -204,18 +243,18 @@ func TestNested(t *testing.T) {
 	if err := Control(chain[0], abi.EPOLL_CTL_ADD, top, 1, event(abi.POLLIN, 2)); err != errno.ELOOP {
 		t.Errorf("a ring: %v", err)
 	}
-	if n, _ := Wait(k.t, top, out, 0); n != 0 {
+	if n, _ := Wait(k.t, top, &out, 4, 0); n != 0 {
 		t.Error(n)
 	}
 	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
-		if n, err := Wait(c, top, out, proc.Forever); n != 1 || err != nil || out[0].Data != 2 {
-			t.Error(n, err, out[0])
+		if n, err := Wait(c, top, &out, 4, proc.Forever); n != 1 || err != nil || out.Events[0].Data != 2 {
+			t.Error(n, err, out.Events[0])
 		}
 	})
 	put(k.t, e, 1)
 	<-done
 	take(k.t, e)
-	if n, _ := Wait(k.t, top, out, 0); n != 0 {
+	if n, _ := Wait(k.t, top, &out, 4, 0); n != 0 {
 		t.Error(n)
 	}
 	for _, f := range chain {
@@ -251,9 +290,9 @@ func TestEpollRace(t *testing.T) {
 	ep := epoll(t, k)
 	var stop atomic.Bool
 	waiter := k.spawn(t, threadFlags, func(c *proc.Thread) {
-		out := make([]abi.EpollEvent, 8)
+		var out Batch
 		for !stop.Load() {
-			if _, err := Wait(c, ep, out, 0); err != nil {
+			if _, err := Wait(c, ep, &out, 4, 0); err != nil {
 				t.Error(err)
 			}
 		}
@@ -289,8 +328,8 @@ func TestWaitEnds(t *testing.T) {
 	ep := epoll(t, k)
 	k.t.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
 	k.t.Kill(k.t.Proc.PID, proc.SIGUSR1)
-	out := make([]abi.EpollEvent, 1)
-	if n, err := Wait(k.t, ep, out, proc.Forever); n != 0 || err != errno.EINTR {
+	var out Batch
+	if n, err := Wait(k.t, ep, &out, 4, proc.Forever); n != 0 || err != errno.EINTR {
 		t.Error(n, err)
 	}
 }

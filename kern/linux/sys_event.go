@@ -96,38 +96,27 @@ func poll(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 		fds = make([]abi.PollFd, n)
 	}
 	var b [smallPoll * abi.PollFdSize]byte
-	each := func(f func(fds []abi.PollFd, at vm.Addr, b []byte) error) error {
-		for i := 0; i < len(fds); i += smallPoll {
-			part := fds[i:min(len(fds), i+smallPoll)]
-			at := a.Addr(0) + vm.Addr(i*abi.PollFdSize)
-			if err := f(part, at, b[:len(part)*abi.PollFdSize]); err != nil {
-				return err
-			}
+	for i := 0; i < len(fds); i += smallPoll {
+		part := fds[i:min(len(fds), i+smallPoll)]
+		if err := t.Space().CopyIn(b[:len(part)*abi.PollFdSize], a.Addr(0)+vm.Addr(i*abi.PollFdSize)); err != nil {
+			return 0, err
 		}
-		return nil
-	}
-	err := each(func(fds []abi.PollFd, at vm.Addr, b []byte) error {
-		if err := t.Space().CopyIn(b, at); err != nil {
-			return err
+		for j := range part {
+			part[j].Decode(b[j*abi.PollFdSize:])
 		}
-		for i := range fds {
-			fds[i].Decode(b[i*abi.PollFdSize:])
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
 	}
 	ready, err := event.Poll(t, fds, deadline)
 	if err != nil {
 		return 0, err
 	}
-	return uintptr(ready), each(func(fds []abi.PollFd, at vm.Addr, b []byte) error {
-		for i := range fds {
-			fds[i].Encode(b[i*abi.PollFdSize:])
+	const revents = 6 // nothing else is written: another thread may have changed it
+	for i := range fds {
+		binary.LittleEndian.PutUint16(b[:], uint16(fds[i].Revents))
+		if err := t.Space().CopyOut(a.Addr(0)+vm.Addr(i*abi.PollFdSize+revents), b[:2]); err != nil {
+			return 0, err
 		}
-		return t.Space().CopyOut(at, b)
-	})
+	}
+	return uintptr(ready), nil
 }
 
 // sysSelect implements select(2): (n int, in, out, ex *fd_set, timeout *timeval).
@@ -268,30 +257,39 @@ func sysEpollCtl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	})
 }
 
-// epollBatch is how many events a call of epoll_wait(2) returns at most: fewer
-// than asked for is always right.
-const epollBatch = 64
-
-// epollWait waits for events of argument 0 and stores them at argument 1.
+// epollWait waits for events of argument 0 and stores them at argument 1. What
+// can't be stored is not lost.
 func epollWait(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	n := a.Int(2)
 	if n <= 0 || n > (1<<31-1)/abi.EpollEventSize {
 		return 0, errno.EINVAL
 	}
 	if to := a[1]; to > vm.MaxAddr-uint64(n)*abi.EpollEventSize {
-		return 0, errno.EFAULT // before events are taken from the list
+		return 0, errno.EFAULT // even if there is no event
 	}
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
-		var events [epollBatch]abi.EpollEvent
-		got, err := event.Wait(t, f, events[:min(n, epollBatch)], deadline)
-		if err != nil {
+		var batch event.Batch
+		got, err := event.Wait(t, f, &batch, n, deadline)
+		if err != nil || got == 0 {
 			return 0, err
 		}
-		var b [epollBatch * abi.EpollEventSize]byte
-		for i := range events[:got] {
-			events[i].Encode(b[i*abi.EpollEventSize:])
+		var b [len(batch.Events) * abi.EpollEventSize]byte
+		for i := range batch.Events[:got] {
+			batch.Events[i].Encode(b[i*abi.EpollEventSize:])
 		}
-		return uintptr(got), t.Space().CopyOut(a.Addr(1), b[:got*abi.EpollEventSize])
+		if err := t.Uio.SetAt(t.Space(), a.Addr(1), uint64(got*abi.EpollEventSize)); err != nil {
+			return 0, err
+		}
+		done, err := t.Uio.CopyOut(b[:got*abi.EpollEventSize])
+		if err == nil {
+			return uintptr(got), nil
+		}
+		stored := done / abi.EpollEventSize
+		batch.Undo(f, stored, got)
+		if stored == 0 {
+			return 0, err
+		}
+		return uintptr(stored), nil
 	})
 }
 

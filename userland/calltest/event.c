@@ -84,6 +84,24 @@ TEST(poll)
 	CHECKERR(syscall(SYS_poll, f, -1, 0), EINVAL);
 }
 
+TEST(poll_writes_revents)
+{
+	/* Only revents is written: the rest may be read-only. */
+	char *m = pages(2, PROT_READ | PROT_WRITE);
+	struct pollfd *f = (struct pollfd *)(m + PAGE - offsetof(struct pollfd, revents));
+
+	mk();
+	put(p[1]);
+	f->fd = p[0];
+	f->events = POLLIN;
+	CHECK(mprotect(m, PAGE, PROT_READ) == 0);
+	CHECKEQ(poll(f, 1, -1), 1);
+	CHECKEQ(f->revents, POLLIN);
+	CHECK(mprotect(m, PAGE, PROT_READ | PROT_WRITE) == 0);
+	CHECK(mprotect(m + PAGE, PAGE, PROT_READ) == 0);
+	CHECKERR(poll(f, 1, -1), EFAULT);
+}
+
 TEST(poll_interrupted)
 {
 	struct pollfd f;
@@ -255,6 +273,37 @@ TEST(epoll_oneshot)
 	CHECKEQ(epoll_wait(ep, ev, 8, 0), 1);
 	CHECKEQ(ev[0].data.u64, 3);
 	CHECKEQ(epoll_wait(ep, ev, 8, 0), 0);
+}
+
+TEST(epoll_fault)
+{
+	/* Events that could not be stored are not lost. */
+	static const int kinds[] = {EPOLLIN, EPOLLIN | EPOLLET, EPOLLIN | EPOLLONESHOT, EPOLLIN | EPOLLET | EPOLLONESHOT};
+	int q[3][2];
+
+	for (unsigned k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+		CHECK((ep = epoll_create1(0)) >= 0);
+		for (int i = 0; i < 3; i++) {
+			CHECK(pipe(q[i]) == 0);
+			put(q[i][1]);
+			CHECK(add(q[i][0], kinds[k], i) == 0);
+		}
+		void *bad;
+		EACH_BAD_OUT(bad)
+			CHECKERR(syscall(SYS_epoll_wait, ep, bad, 3, 0), EFAULT);
+		/* One finds room before an unmapped page. */
+		struct epoll_event *e = edge(sizeof *e + 5);
+		CHECKEQ(syscall(SYS_epoll_wait, ep, e, 3, 0), 1);
+		CHECKEQ(e->events, EPOLLIN);
+		unsigned seen = 1 << e->data.u64;
+		int n = epoll_wait(ep, ev, 8, 0);
+		for (int i = 0; i < n; i++)
+			seen |= 1 << ev[i].data.u64;
+		CHECKEQ(seen, 7);
+		CHECKEQ(n, kinds[k] == EPOLLIN ? 3 : 2);
+		CHECKEQ(epoll_wait(ep, ev, 8, 0), kinds[k] == EPOLLIN ? 3 : 0);
+		close(ep);
+	}
 }
 
 TEST(epoll_wakes)
