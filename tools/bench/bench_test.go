@@ -89,9 +89,64 @@ func TestInitramfs(t *testing.T) {
 		hosttest.Skip(t, "%v", err)
 	}
 	cmd := exec.Command(busybox, "cpio", "-it")
-	cmd.Stdin = bytes.NewReader(initramfs())
+	cmd.Stdin = bytes.NewReader(initramfs(initProgram()))
 	if list, err := cmd.Output(); err != nil || string(list) != "init\n" {
 		t.Errorf("cpio lists %q, %v", list, err)
+	}
+}
+
+// TestCallsProgram runs a figure of the calls here.
+func TestCallsProgram(t *testing.T) {
+	gcc := hosttest.Require(t, host.GCC)
+	dir := t.TempDir()
+	source, program := filepath.Join(dir, "calls.c"), filepath.Join(dir, "calls")
+	if err := os.WriteFile(source, callsProgram, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := exec.Command(gcc, "-O2", "-static", "-pthread", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	out, err := exec.CommandContext(t.Context(), program, "null_call", "vdso_clock").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(out), "\n")
+	if len(lines) != 4 || lines[2] != "bench end" {
+		t.Fatalf("it printed %q", out)
+	}
+	for i, name := range []string{"null_call", "vdso_clock"} {
+		if f := figureLine.FindStringSubmatch(lines[i]); f == nil || f[1] != name {
+			t.Errorf("it printed %q for %s", lines[i], name)
+		}
+	}
+	for _, f := range figures {
+		if f.value == nil && !strings.Contains(string(callsProgram), `{"`+f.name+`", `) {
+			t.Errorf("the program has no figure %s", f.name)
+		}
+	}
+}
+
+func TestCallTable(t *testing.T) {
+	ours, theirs := measured{}, measured{}
+	for range 2 {
+		ours.add(map[string]float64{"null_call": 1000, "stat": 3000, "pipe_bandwidth": 1200, "round_trip_1cpu": 3000, "pipe_own": 500})
+		theirs.add(map[string]float64{"null_call": 2000, "stat": 2000, "pipe_bandwidth": 1000, "round_trip_1cpu": 3000, "pipe_own": 1000})
+	}
+	ours.add(map[string]float64{"read_1": 1}) // fails on the other side
+	rows := map[string]string{}
+	for _, line := range callTable(ours, theirs) {
+		rows[line[0]] = strings.Join(line[1:], "; ")
+	}
+	for name, want := range map[string]string{
+		"null call":              "1.00 µs; 2.00 µs; 1/2.00; 1/2.00 to 1/2.00; 1.00, met",
+		"stat":                   "3.00 µs; 2.00 µs; 1.50; 1.50 to 1.50; 1.00, MISSED",
+		"pipe, a MiB":            "1.20 µs; 1.00 µs; 1.20; 1.20 to 1.20; 1.25, met",
+		"context switch":         "1.00 µs; 0.50 µs; 2.00; 2.00 to 2.00; 1.00, MISSED",
+		"read 1 byte, /dev/zero": "failed",
+	} {
+		if rows[name] != want {
+			t.Errorf("%s: %q, want %q", name, rows[name], want)
+		}
 	}
 }
 

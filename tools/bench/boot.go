@@ -99,7 +99,7 @@ func (b *bench) bootTables(ctx context.Context) (tables []*bootTable, version st
 	if err != nil {
 		return nil, "", err
 	}
-	initrd, err := b.file("initrd", initramfs())
+	initrd, err := b.file("initrd", initramfs(initProgram()))
 	if err != nil {
 		return nil, "", err
 	}

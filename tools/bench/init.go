@@ -44,9 +44,9 @@ func initProgram() []byte {
 	return b.Bytes()
 }
 
-// initramfs returns an archive with initProgram as /init, in the format that
-// cpio calls newc. The kernel itself brings /dev/console.
-func initramfs() []byte {
+// initramfs returns an archive with a program as /init, in the format that cpio
+// calls newc. The kernel itself brings /dev/console.
+func initramfs(program []byte) []byte {
 	var b bytes.Buffer
 	pad := func() {
 		for b.Len()%4 != 0 {
@@ -64,7 +64,7 @@ func initramfs() []byte {
 		b.Write(data)
 		pad()
 	}
-	add("init", 0o100755, initProgram())
+	add("init", 0o100755, program)
 	add("TRAILER!!!", 0, nil)
 	return b.Bytes()
 }
