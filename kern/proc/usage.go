@@ -80,6 +80,10 @@ func (t *Thread) publish() {
 	t.utimeNew, t.stimeNew = 0, 0
 }
 
+// Since returns when CPUTime was exact. It is for the scheduler's calls, for
+// which that is now.
+func (t *Thread) Since() int64 { return t.since }
+
 // CPUTime returns how long t has run. Any goroutine may call it; it is a little
 // behind while t runs, and exact for the scheduler's calls.
 func (t *Thread) CPUTime() int64 { return t.utime.Load() + t.stime.Load() }

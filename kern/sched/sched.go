@@ -6,7 +6,7 @@
 // Fairness is by virtual time: the time that somebody has had, divided by his
 // weight. The instance that has had least is next, and in it the thread that has
 // had least. Instances weigh the same; threads weigh what their nice value says.
-// Who has slept keeps an advantage, but not a large one.
+// Who has slept has an advantage, but not a large one.
 //
 // kern/proc calls it (proc.Scheduler). While there is a free processor for
 // everybody, taking and giving back a grant is one atomic operation on a place
@@ -34,8 +34,17 @@ const (
 	// processor before the slice of another is over.
 	margin = int64(time.Millisecond)
 	// lead is how far ahead of the others somebody can get, for nice 0: who
-	// had a processor to himself for long need not wait as long later.
-	lead = int64(50 * time.Millisecond)
+	// had a processor to himself for long need not wait as long later. Among
+	// a thousand, each millisecond of it is half a second to wait.
+	lead = int64(10 * time.Millisecond)
+
+	// Who sleeps earns a part of the time slept, up to bonus: one who works
+	// little, such as a shell, never waits for a round of all the others.
+	// Those of an instance earn at most a part of its processors' time
+	// together, so that the others don't starve, and save at most savings.
+	sleepPart    = 8
+	instancePart = 4
+	savings      = int64(200 * time.Millisecond)
 )
 
 // A Sched schedules the threads of a machine. It implements proc.Scheduler.
@@ -56,6 +65,8 @@ type group struct {
 	vt    atomic.Int64  // virtual time; only grows
 	minVT atomic.Int64  // [mu to write] of the last thread chosen
 	queue heap[*thread] // [mu] threads that wait
+	purse int64         // [mu] what sleepers may earn
+	since int64         // [mu] time up to which that is right
 	key   int64         // [mu] vt when it was put into Sched.groups
 	at    int           // [mu] place there, -1: not in it
 }
@@ -66,6 +77,7 @@ type thread struct {
 	g       *group       // [const]
 	place   int          // [own; mu while it waits] its grant's place, -1: none
 	last    int          // [own] place it had last
+	left    int64        // [own] time when it began to sleep; 0: it didn't
 	vt      atomic.Int64 // virtual time
 	charged int64        // [own] CPU time that is in vt
 	weight  atomic.Int64
@@ -144,8 +156,13 @@ func (h *thread) charge() {
 	d := now - h.charged
 	h.charged = now
 	w := h.weight.Load()
+	s := h.g.sched
 	advance(&h.vt, d*unit/w, h.g.minVT.Load()+lead*unit/w)
-	advance(&h.g.vt, d, h.g.sched.minVT.Load()+lead)
+	advance(&h.g.vt, d, s.minVT.Load()+lead)
+	if s.waiting.Load() == 0 { // nobody is behind
+		raise(&h.g.minVT, h.vt.Load())
+		raise(&s.minVT, h.g.vt.Load())
+	}
 }
 
 // advance adds d to v, but not beyond limit.
@@ -192,6 +209,7 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 		h.place = -1
 	}
 	s.catchUp(h) // the lock may have been long in coming
+	s.earnLocked(h)
 	s.push(h)
 	s.dispatchLocked()
 	if h.queued.Load() {
@@ -214,6 +232,22 @@ func (s *Sched) catchUp(h *thread) {
 	raise(&h.g.vt, s.minVT.Load()-bonus)
 }
 
+// earnLocked gives h what it has earned by its sleep. mu is held.
+func (s *Sched) earnLocked(h *thread) {
+	if h.left == 0 {
+		return
+	}
+	g, now := h.g, h.t.Since()
+	g.purse = min(g.purse+(now-g.since)*int64(len(s.places))/instancePart, savings)
+	g.since = now
+	floor := g.minVT.Load() - bonus
+	if n := min((now-h.left)/sleepPart, g.purse, h.vt.Load()-floor); n > 0 {
+		g.purse -= n
+		h.vt.Add(-n)
+	}
+	h.left = 0
+}
+
 // grab takes a free grant for h, if there is one.
 func (s *Sched) grab(h *thread) bool {
 	n := len(s.places)
@@ -223,7 +257,7 @@ func (s *Sched) grab(h *thread) bool {
 			i -= n
 		}
 		if s.places[i].Load() == nil && s.places[i].CompareAndSwap(nil, h) {
-			h.place, h.last = i, i
+			h.place, h.last, h.left = i, i, 0
 			h.ticks.Store(0)
 			return true
 		}
@@ -235,6 +269,7 @@ func (s *Sched) grab(h *thread) bool {
 func (s *Sched) Leave(t *proc.Thread) {
 	h := of(t)
 	h.charge()
+	h.left = t.Since()
 	s.leave(h)
 }
 
@@ -328,7 +363,7 @@ func (s *Sched) dispatchLocked() {
 			s.pull(h)
 			raise(&s.minVT, h.g.vt.Load())
 			raise(&h.g.minVT, h.vt.Load())
-			h.place, h.last = i, i
+			h.place, h.last, h.left = i, i, 0
 			h.ticks.Store(0)
 			h.ready <- struct{}{}
 		}
