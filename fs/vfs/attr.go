@@ -185,35 +185,16 @@ func (c *Caller) Utimes(dir *file.File, path string, times *[2]abi.Timespec, fla
 	if flags&^(abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH) != 0 {
 		return errno.EINVAL
 	}
-	now := Now()
-	set := &SetAttr{Mask: SetAtime | SetMtime, Atime: now, Mtime: now}
-	touch := times == nil || times[0].Nsec == UTIME_NOW && times[1].Nsec == UTIME_NOW
-	if times != nil {
-		for i, t := range times {
-			bit, at := SetAtime, &set.Atime
-			if i == 1 {
-				bit, at = SetMtime, &set.Mtime
-			}
-			switch {
-			case t.Nsec == UTIME_NOW:
-			case t.Nsec == UTIME_OMIT:
-				set.Mask &^= bit
-			case t.Nsec < 0 || t.Nsec >= 1e9:
-				return errno.EINVAL
-			default:
-				*at = t
-			}
-		}
-		if set.Mask == 0 {
-			return nil
-		}
-	}
 	return c.with(dir, path, flags, func(l Loc) error {
+		set, err := timesToSet(times)
+		if err != nil {
+			return err
+		}
 		if l.Mount.readOnly() {
 			return errno.EROFS
 		}
 		if !c.owns(l.Node) {
-			if !touch {
+			if times != nil && (times[0].Nsec != UTIME_NOW || times[1].Nsec != UTIME_NOW) {
 				return errno.EPERM
 			}
 			if err := c.mayAt(l, mayWrite); err != nil {
@@ -222,6 +203,31 @@ func (c *Caller) Utimes(dir *file.File, path string, times *[2]abi.Timespec, fla
 		}
 		return l.Node.SetAttr(set)
 	})
+}
+
+// timesToSet returns what Utimes changes.
+func timesToSet(times *[2]abi.Timespec) (*SetAttr, error) {
+	now := Now()
+	set := &SetAttr{Mask: SetAtime | SetMtime, Atime: now, Mtime: now}
+	if times == nil {
+		return set, nil
+	}
+	for i, t := range times {
+		bit, at := SetAtime, &set.Atime
+		if i == 1 {
+			bit, at = SetMtime, &set.Mtime
+		}
+		switch {
+		case t.Nsec == UTIME_NOW:
+		case t.Nsec == UTIME_OMIT:
+			set.Mask &^= bit
+		case t.Nsec < 0 || t.Nsec >= 1e9:
+			return nil, errno.EINVAL
+		default:
+			*at = t
+		}
+	}
+	return set, nil
 }
 
 // Truncate is truncate(2).

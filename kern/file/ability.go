@@ -24,8 +24,7 @@ func (f *File) Poll() Events {
 	return AlwaysReady
 }
 
-// Ioctl is ioctl(2) but for what belongs to descriptors, FIOCLEX and FIONCLEX,
-// and for FIONBIO and FIOASYNC, whose argument is in memory: see SetNonblock.
+// Ioctl is ioctl(2) but for what is the same for all files.
 func (f *File) Ioctl(t *proc.Thread, cmd uint32, arg vm.Addr) (uintptr, error) {
 	if f.IsPath() {
 		return 0, errno.EBADF
@@ -37,12 +36,12 @@ func (f *File) Ioctl(t *proc.Thread, cmd uint32, arg vm.Addr) (uintptr, error) {
 }
 
 // SetNonblock is ioctl(FIONBIO).
-func (f *File) SetNonblock(on bool) {
-	var v uint32
+func (f *File) SetNonblock(t *proc.Thread, on bool) error {
+	flags := f.Flags() &^ abi.O_NONBLOCK
 	if on {
-		v = abi.O_NONBLOCK
+		flags |= abi.O_NONBLOCK
 	}
-	f.changeFlags(abi.O_NONBLOCK, v)
+	return f.SetFlags(t, flags)
 }
 
 // Object returns the content to be mapped by mmap(2), after the checks that
@@ -131,25 +130,50 @@ func (f *File) ReadDir(t *proc.Thread, emit func(d *abi.Dirent) bool) error {
 	return err
 }
 
-// An Owner is who gets SIGIO: fcntl(F_SETOWN_EX).
+// An Owner is who would get SIGIO: fcntl(F_SETOWN_EX).
 type Owner struct {
 	Type   int // F_OWNER_*
 	ID     int
 	Signal int // F_SETSIG
 }
 
-// Owner returns what SetOwner has set.
+// Owner returns what SetOwner and SetSignal have set.
 func (f *File) Owner() Owner {
 	f.ownerMu.Lock()
 	defer f.ownerMu.Unlock()
 	return f.owner
 }
 
-// SetOwner changes the owner by change.
-func (f *File) SetOwner(change func(o *Owner)) {
+// Living returns the number of the owner, 0 if there is none any more.
+func (o Owner) Living(t *proc.Thread) int {
+	tab := proc.TableOf(t.Proc.Inst)
+	switch {
+	case o.ID == 0:
+	case o.Type == abi.F_OWNER_TID && tab.FindThread(o.ID) != nil,
+		o.Type == abi.F_OWNER_PID && tab.Find(o.ID) != nil,
+		o.Type == abi.F_OWNER_PGRP && tab.FindGroup(o.ID) != nil:
+		return o.ID
+	}
+	return 0
+}
+
+// SetOwner is fcntl(F_SETOWN_EX): kind is one of F_OWNER_*. ESRCH if there is
+// nothing with the number id, which may be 0 for nobody.
+func (f *File) SetOwner(t *proc.Thread, kind, id int) error {
+	if id != 0 && !proc.TableOf(t.Proc.Inst).Used(id) {
+		return errno.ESRCH
+	}
 	f.ownerMu.Lock()
 	defer f.ownerMu.Unlock()
-	change(&f.owner)
+	f.owner.Type, f.owner.ID = kind, id
+	return nil
+}
+
+// SetSignal is fcntl(F_SETSIG).
+func (f *File) SetSignal(sig int) {
+	f.ownerMu.Lock()
+	defer f.ownerMu.Unlock()
+	f.owner.Signal = sig
 }
 
 // A Hook is called when the last reference to a file is gone; epoll forgets the

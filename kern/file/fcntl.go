@@ -1,6 +1,8 @@
 package file
 
 import (
+	"math"
+
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/proc"
@@ -132,22 +134,24 @@ func (f *File) fcntl(t *proc.Thread, cmd int, arg uint64) (int, error) {
 		return 0, f.SetFlags(t, int(arg))
 	case abi.F_SETOWN:
 		id, kind := int(int32(arg)), abi.F_OWNER_PID
+		if id == math.MinInt32 {
+			return 0, errno.EINVAL
+		}
 		if id < 0 {
 			id, kind = -id, abi.F_OWNER_PGRP
 		}
-		f.SetOwner(func(o *Owner) { o.Type, o.ID = kind, id })
-		return 0, nil
+		return 0, f.SetOwner(t, kind, id)
 	case abi.F_GETOWN:
 		o := f.Owner()
 		if o.Type == abi.F_OWNER_PGRP {
-			return -o.ID, nil
+			return -o.Living(t), nil
 		}
-		return o.ID, nil
+		return o.Living(t), nil
 	case abi.F_SETSIG:
 		if arg > uint64(proc.SIGRTMAX) {
 			return 0, errno.EINVAL
 		}
-		f.SetOwner(func(o *Owner) { o.Signal = int(arg) })
+		f.SetSignal(int(arg))
 		return 0, nil
 	case abi.F_GETSIG:
 		return f.Owner().Signal, nil

@@ -40,10 +40,11 @@ type File struct {
 // fileCost is what a File takes of the heap.
 const fileCost = 256
 
-// What stays of the flags of open(2), and what fcntl(F_SETFL) may change.
+// What stays of the flags of open(2), and what fcntl(F_SETFL) may change. Nothing
+// sends SIGIO, so O_ASYNC can't be set.
 const (
 	openOnly = abi.O_CREAT | abi.O_EXCL | abi.O_NOCTTY | abi.O_TRUNC | abi.O_CLOEXEC
-	settable = abi.O_APPEND | abi.O_NONBLOCK | abi.O_ASYNC | abi.O_DIRECT | abi.O_NOATIME
+	settable = abi.O_APPEND | abi.O_NONBLOCK | abi.O_DIRECT | abi.O_NOATIME
 	pathOnly = abi.O_PATH | abi.O_DIRECTORY | abi.O_NOFOLLOW
 )
 
@@ -269,16 +270,24 @@ func (f *File) positioned(allowed bool, u *vm.Uio, off int64) error {
 	if off < 0 {
 		return errno.EINVAL
 	}
-	if f.IsPath() {
-		return errno.EBADF
-	}
-	if f.seeker == nil {
-		return errno.ESPIPE
-	}
-	if !allowed {
-		return errno.EBADF
+	if err := f.MayPosition(allowed); err != nil {
+		return err
 	}
 	return checkRange(off, u)
+}
+
+// MayPosition returns the error of a transfer that names its position, if f has
+// none or the transfer isn't allowed by the way f was opened.
+func (f *File) MayPosition(allowed bool) error {
+	switch {
+	case f.IsPath():
+		return errno.EBADF
+	case f.seeker == nil:
+		return errno.ESPIPE
+	case !allowed:
+		return errno.EBADF
+	}
+	return nil
 }
 
 // Seek is lseek(2).

@@ -129,11 +129,11 @@ func TestErrors(t *testing.T) {
 	if st.Poll() != AlwaysReady {
 		t.Errorf("poll %#x", st.Poll())
 	}
-	st.SetNonblock(true)
+	st.SetNonblock(k.t, true)
 	if !st.Nonblock() {
 		t.Error("FIONBIO does nothing")
 	}
-	st.SetNonblock(false)
+	st.SetNonblock(k.t, false)
 	if st.Nonblock() {
 		t.Error("FIONBIO is never off")
 	}

@@ -14,7 +14,7 @@ func sysFcntl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	tb, fd, cmd := file.Of(t.Proc), a.Int(0), a.Int(1)
 	switch cmd {
 	case abi.F_GETLK, abi.F_SETLK, abi.F_SETLKW, abi.F_OFD_GETLK, abi.F_OFD_SETLK, abi.F_OFD_SETLKW:
-		return lock(t, tb, fd, cmd, a)
+		return withFile(t, fd, func(*file.File) (uintptr, error) { return lock(t, tb, fd, cmd, a) })
 	case abi.F_SETOWN_EX, abi.F_GETOWN_EX:
 		return withFile(t, fd, func(f *file.File) (uintptr, error) { return ownerEx(t, f, cmd, a) })
 	}
@@ -46,7 +46,7 @@ func ownerEx(t *proc.Thread, f *file.File, cmd int, a *Args) (uintptr, error) {
 	if cmd == abi.F_GETOWN_EX {
 		o := f.Owner()
 		le.PutUint32(b[0:], uint32(o.Type))
-		le.PutUint32(b[4:], uint32(o.ID))
+		le.PutUint32(b[4:], uint32(o.Living(t)))
 		return 0, t.Space().CopyOut(a.Addr(2), b[:])
 	}
 	if err := t.Space().CopyIn(b[:], a.Addr(2)); err != nil {
@@ -56,8 +56,7 @@ func ownerEx(t *proc.Thread, f *file.File, cmd int, a *Args) (uintptr, error) {
 	if kind != abi.F_OWNER_TID && kind != abi.F_OWNER_PID && kind != abi.F_OWNER_PGRP {
 		return 0, errno.EINVAL
 	}
-	f.SetOwner(func(o *file.Owner) { o.Type, o.ID = kind, id })
-	return 0, nil
+	return 0, f.SetOwner(t, kind, id)
 }
 
 // sysFlock implements flock(2): (fd, operation int).

@@ -1,8 +1,6 @@
 package linux
 
 import (
-	"encoding/binary"
-
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -11,7 +9,7 @@ import (
 )
 
 // maxTransfer is the most that a call reads or writes at once, as on Linux.
-const maxTransfer = 1<<31 - vm.PageSize
+const maxTransfer = vm.MaxTransfer
 
 // withFile calls f with the open file of a descriptor.
 func withFile(t *proc.Thread, fd int, f func(f *file.File) (uintptr, error)) (uintptr, error) {
@@ -30,6 +28,9 @@ func sysRead(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		return 0, err
 	}
 	defer f.Release()
+	if !f.Readable() { // before the buffer is looked at
+		return 0, errno.EBADF
+	}
 	u, err := uio(t, a)
 	if err != nil {
 		return 0, err
@@ -45,6 +46,9 @@ func sysWrite(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		return 0, err
 	}
 	defer f.Release()
+	if !f.Writable() {
+		return 0, errno.EBADF
+	}
 	u, err := uio(t, a)
 	if err != nil {
 		return 0, err
@@ -55,10 +59,7 @@ func sysWrite(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // uio is the buffer of arguments 1 and 2, in the thread's own Uio.
 func uio(t *proc.Thread, a *Args) (*vm.Uio, error) {
-	if int64(a[2]) < 0 {
-		return nil, errno.EINVAL
-	}
-	err := t.Uio.SetAt(t.Space(), a.Addr(1), min(a.Size(2), maxTransfer))
+	err := t.Uio.SetAt(t.Space(), a.Addr(1), a.Size(2))
 	return &t.Uio, err
 }
 
@@ -71,7 +72,6 @@ func uioVec(t *proc.Thread, a *Args) (*vm.Uio, error) {
 	var small [8]vm.Iovec
 	vec := small[:0]
 	var b [8 * abi.IovecSize]byte
-	left := uint64(maxTransfer)
 	for at := a.Addr(1); n > 0; {
 		part := b[:min(n, 8)*abi.IovecSize]
 		if err := t.Space().CopyIn(part, at); err != nil {
@@ -80,11 +80,6 @@ func uioVec(t *proc.Thread, a *Args) (*vm.Uio, error) {
 		for i := 0; i < len(part); i += abi.IovecSize {
 			var v abi.Iovec
 			v.Decode(part[i:])
-			if int64(v.Len) < 0 {
-				return nil, errno.EINVAL
-			}
-			v.Len = min(v.Len, left)
-			left -= v.Len
 			vec = append(vec, vm.Iovec{Base: vm.Addr(v.Base), Len: v.Len})
 		}
 		at += vm.Addr(len(part))
@@ -95,6 +90,9 @@ func uioVec(t *proc.Thread, a *Args) (*vm.Uio, error) {
 
 func sysReadv(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		if !f.Readable() {
+			return 0, errno.EBADF
+		}
 		u, err := uioVec(t, a)
 		if err != nil {
 			return 0, err
@@ -106,6 +104,9 @@ func sysReadv(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 func sysWritev(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		if !f.Writable() {
+			return 0, errno.EBADF
+		}
 		u, err := uioVec(t, a)
 		if err != nil {
 			return 0, err
@@ -116,12 +117,15 @@ func sysWritev(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 // positioned is pread(2) and its relatives: offset in argument 3.
-func positioned(t *proc.Thread, a *Args, buffers func(*proc.Thread, *Args) (*vm.Uio, error),
+func positioned(t *proc.Thread, a *Args, allowed func(f *file.File) bool, buffers func(*proc.Thread, *Args) (*vm.Uio, error),
 	do func(f *file.File, t *proc.Thread, u *vm.Uio, off int64) (int, error)) (uintptr, error) {
 	if a.Long(3) < 0 {
 		return 0, errno.EINVAL
 	}
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
+		if err := f.MayPosition(allowed(f)); err != nil {
+			return 0, err
+		}
 		u, err := buffers(t, a)
 		if err != nil {
 			return 0, err
@@ -132,19 +136,19 @@ func positioned(t *proc.Thread, a *Args, buffers func(*proc.Thread, *Args) (*vm.
 }
 
 func sysPread64(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return positioned(t, a, uio, (*file.File).Pread)
+	return positioned(t, a, (*file.File).Readable, uio, (*file.File).Pread)
 }
 
 func sysPwrite64(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return positioned(t, a, uio, (*file.File).Pwrite)
+	return positioned(t, a, (*file.File).Writable, uio, (*file.File).Pwrite)
 }
 
 func sysPreadv(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return positioned(t, a, uioVec, (*file.File).Pread)
+	return positioned(t, a, (*file.File).Readable, uioVec, (*file.File).Pread)
 }
 
 func sysPwritev(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return positioned(t, a, uioVec, (*file.File).Pwrite)
+	return positioned(t, a, (*file.File).Writable, uioVec, (*file.File).Pwrite)
 }
 
 func sysClose(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
@@ -229,24 +233,42 @@ const (
 
 // sysIoctl implements ioctl(2): (fd int, request, arg).
 func sysIoctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	tb := file.Of(t.Proc)
-	switch a.Uint(1) {
-	case fioClex, fioNClex:
-		return 0, tb.SetCloseOnExec(a.Int(0), a.Uint(1) == fioClex)
-	}
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
-		if a.Uint(1) != fioNBIO {
-			return f.Ioctl(t, a.Uint(1), a.Addr(2))
+		switch cmd := a.Uint(1); cmd {
+		case fioClex, fioNClex:
+			return 0, file.Of(t.Proc).SetCloseOnExec(a.Int(0), cmd == fioClex)
+		case fioNBIO, fioAsync:
+			on, err := getUint32(t, a.Addr(2))
+			if err != nil {
+				return 0, err
+			}
+			if cmd == fioNBIO {
+				return 0, f.SetNonblock(t, on != 0)
+			}
+			if on != 0 {
+				return 0, errno.ENOTTY // nothing sends SIGIO
+			}
+			return 0, nil
+		case fioQSize:
+			st, err := f.Stat(t)
+			if err != nil {
+				return 0, err
+			}
+			switch st.Mode & abi.S_IFMT {
+			case abi.S_IFREG, abi.S_IFDIR, abi.S_IFLNK:
+				return 0, putUint64(t, a.Addr(2), uint64(st.Blocks)*512)
+			}
+			return 0, errno.ENOTTY
+		case abi.FIONREAD:
+			st, err := f.Stat(t)
+			if err != nil {
+				return 0, err
+			}
+			if st.Mode&abi.S_IFMT == abi.S_IFREG {
+				return 0, putUint32(t, a.Addr(2), uint32(st.Size-f.Pos()))
+			}
 		}
-		var b [4]byte
-		if err := t.Space().CopyIn(b[:], a.Addr(2)); err != nil {
-			return 0, err
-		}
-		flags := f.Flags() &^ abi.O_NONBLOCK
-		if binary.LittleEndian.Uint32(b[:]) != 0 {
-			flags |= abi.O_NONBLOCK
-		}
-		return 0, f.SetFlags(t, flags)
+		return f.Ioctl(t, a.Uint(1), a.Addr(2))
 	})
 }
 

@@ -116,13 +116,16 @@ func sysArchPrctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 // sysSchedGetaffinity implements sched_getaffinity(2): (pid int, size, mask).
 // Every thread may run on every processor.
 func sysSchedGetaffinity(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	if err := findThread(t, a.Int(0)); err != nil {
-		return 0, err
-	}
 	n := k.Machine.CPUs()
 	size := (n + 63) / 64 * 8
-	if a.Size(1)&7 != 0 || a.Size(1) < uint64(size) {
+	if given := a.Uint(1); given&7 != 0 || given*8 < uint32(n) { // bits, cut to 32 bits as on Linux
 		return 0, errno.EINVAL
+	}
+	if a.Int(0) < 0 {
+		return 0, errno.ESRCH
+	}
+	if err := findThread(t, a.Int(0)); err != nil {
+		return 0, err
 	}
 	var b [32]byte
 	for i := range n {
@@ -131,7 +134,8 @@ func sysSchedGetaffinity(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return uintptr(size), t.Space().CopyOut(a.Addr(2), b[:size])
 }
 
-// findThread returns ESRCH unless there is a thread with that number; 0 is t.
+// findThread returns ESRCH unless there is a thread with that number; 0 is t. A
+// negative number is EINVAL, as for most calls that are about scheduling.
 func findThread(t *proc.Thread, tid int) error {
 	if tid < 0 {
 		return errno.EINVAL

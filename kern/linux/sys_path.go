@@ -335,7 +335,6 @@ func sysFchown(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 // sysUtimensat implements utimensat(2): (dir int, path, times *[2]timespec, flags int).
-// A path of 0 means the file of the descriptor: futimens(3).
 func sysUtimensat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	var times *[2]abi.Timespec
 	if a[2] != 0 {
@@ -346,14 +345,26 @@ func sysUtimensat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		times = new([2]abi.Timespec)
 		times[0].Decode(b[:])
 		times[1].Decode(b[abi.TimespecSize:])
+		if times[0].Nsec == vfs.UTIME_OMIT && times[1].Nsec == vfs.UTIME_OMIT {
+			return 0, nil // nothing else is looked at
+		}
 	}
-	if a[1] == 0 {
-		return 0, onFile(t, a.Int(0), func(c *vfs.Caller, f *file.File) error {
-			return c.Utimes(f, "", times, a.Int(3)|abi.AT_EMPTY_PATH)
+	return 0, setTimes(t, a.Int(0), a.Addr(1), times, a.Int(3))
+}
+
+// setTimes sets the times of a file. A path of 0 means that of the descriptor:
+// futimens(3).
+func setTimes(t *proc.Thread, fd int, path vm.Addr, times *[2]abi.Timespec, flags int) error {
+	if path == 0 && fd != abi.AT_FDCWD {
+		if flags != 0 {
+			return errno.EINVAL
+		}
+		return onFile(t, fd, func(c *vfs.Caller, f *file.File) error {
+			return c.Utimes(f, "", times, abi.AT_EMPTY_PATH)
 		})
 	}
-	return 0, at(t, a.Int(0), a.Addr(1), func(c *vfs.Caller, dir *file.File, path string) error {
-		return c.Utimes(dir, path, times, a.Int(3))
+	return at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+		return c.Utimes(dir, path, times, flags)
 	})
 }
 
@@ -362,21 +373,19 @@ func utimes(t *proc.Thread, fd int, path, from vm.Addr) (uintptr, error) {
 	var times *[2]abi.Timespec
 	if from != 0 {
 		times = new([2]abi.Timespec)
-		var b [abi.TimespecSize]byte
+		var b [2 * abi.TimespecSize]byte
+		if err := t.Space().CopyIn(b[:], from); err != nil {
+			return 0, err
+		}
 		for i := range times {
-			if err := t.Space().CopyIn(b[:], from+vm.Addr(i*len(b))); err != nil {
-				return 0, err
-			}
-			times[i].Decode(b[:])
+			times[i].Decode(b[i*abi.TimespecSize:])
 			if times[i].Nsec < 0 || times[i].Nsec >= 1e6 {
 				return 0, errno.EINVAL
 			}
 			times[i].Nsec *= 1000
 		}
 	}
-	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
-		return c.Utimes(dir, path, times, 0)
-	})
+	return 0, setTimes(t, fd, path, times, 0)
 }
 
 func sysUtimes(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
@@ -396,9 +405,7 @@ func sysUtime(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			times[i].Sec = int64(s)
 		}
 	}
-	return 0, at(t, abi.AT_FDCWD, a.Addr(0), func(c *vfs.Caller, dir *file.File, path string) error {
-		return c.Utimes(dir, path, times, 0)
-	})
+	return 0, setTimes(t, abi.AT_FDCWD, a.Addr(0), times, 0)
 }
 
 func sysFutimesat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {

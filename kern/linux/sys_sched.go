@@ -99,9 +99,12 @@ func sysSchedGetPriorityMin(_ *Kernel, _ *proc.Thread, a *Args) (uintptr, error)
 // Threads can't be bound to processors: a mask is accepted if it allows all.
 func sysSchedSetaffinity(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	var b [128]byte
-	n := min(a.Size(1), uint64(len(b)))
+	n := min(a.Uint(1), uint32(len(b)))
 	if err := t.Space().CopyIn(b[:n], a.Addr(2)); err != nil {
 		return 0, err
+	}
+	if a.Int(0) < 0 {
+		return 0, errno.ESRCH
 	}
 	if err := findThread(t, a.Int(0)); err != nil {
 		return 0, err

@@ -191,6 +191,13 @@ func (tab *Table) findThreadLocked(tid int) *Thread {
 	return nil
 }
 
+// Used reports whether a process, thread, group or session has a number.
+func (tab *Table) Used(id int) bool {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	return tab.numbers[id] != nil
+}
+
 // FindGroup returns the process group with a number; nil: none.
 func (tab *Table) FindGroup(id int) *Group {
 	tab.mu.Lock()

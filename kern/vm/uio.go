@@ -53,11 +53,13 @@ func (u *Uio) Set(s *Space, iov []Iovec) error {
 	if len(iov) > MaxIovecs {
 		return errno.EINVAL
 	}
-	left := uint64(0)
-	for i, v := range iov {
+	for _, v := range iov {
 		if v.Len > 1<<63-1 {
 			return errno.EINVAL
 		}
+	}
+	left := uint64(0)
+	for i, v := range iov {
 		if v.Base > MaxAddr || v.Len > MaxAddr-uint64(v.Base) {
 			return errno.EFAULT
 		}
@@ -74,9 +76,6 @@ func (u *Uio) Set(s *Space, iov []Iovec) error {
 // SetAt makes u what s.UioAt returns, without an allocation.
 func (u *Uio) SetAt(s *Space, a Addr, n uint64) error {
 	*u = Uio{}
-	if n > 1<<63-1 {
-		return errno.EINVAL
-	}
 	if a > MaxAddr || n > MaxAddr-uint64(a) {
 		return errno.EFAULT
 	}

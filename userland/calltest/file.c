@@ -357,6 +357,56 @@ TEST(huge_sizes)
 	CHECKEQ(syscall(SYS_pread64, fd, buf, 0x100000000, 0), 10);
 }
 
+TEST(huge_counts)
+{
+	/* The whole range is looked at first, then a transfer is cut to
+	 * 0x7ffff000 bytes. The file is what matters before the buffer. */
+	static const size_t beyond[] = {-1, (size_t)1 << 63, LONG_MAX, (size_t)1 << 62, (size_t)1 << 47};
+	char *buf = mmap((void *)(1L << 36), PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0); /* far below the end of memory */
+	int fd = make("0123456789"), zero = open("/dev/zero", O_RDWR), p[2];
+	int ro = open("f", O_RDONLY), wo = open("f", O_WRONLY), dir = open(".", O_RDONLY);
+	void *bad;
+
+	CHECKEQ(buf, 1L << 36);
+	CHECK(pipe(p) == 0);
+	for (unsigned i = 0; i < sizeof beyond / sizeof beyond[0]; i++) {
+		size_t n = beyond[i];
+		CHECKERR(syscall(SYS_read, fd, buf, n), EFAULT);
+		CHECKERR(syscall(SYS_write, fd, buf, n), EFAULT);
+		CHECKERR(syscall(SYS_pread64, fd, buf, n, 0), EFAULT);
+		CHECKERR(syscall(SYS_pwrite64, fd, buf, n, 0), EFAULT);
+		CHECKERR(syscall(SYS_read, p[0], buf, n), EFAULT);
+		CHECKERR(syscall(SYS_write, p[1], buf, n), EFAULT);
+		CHECKERR(syscall(SYS_read, wo, buf, n), EBADF);
+		CHECKERR(syscall(SYS_write, ro, buf, n), EBADF);
+		CHECKERR(syscall(SYS_pread64, p[0], buf, n, 0), ESPIPE);
+		struct iovec v[2] = {{buf, 1}, {buf, n}};
+		CHECKERR(readv(fd, v, 2), (ssize_t)n < 0 ? EINVAL : EFAULT);
+		CHECKERR(writev(fd, v, 2), (ssize_t)n < 0 ? EINVAL : EFAULT);
+	}
+	CHECKEQ(lseek(fd, 0, SEEK_CUR), 0);
+	CHECKEQ(fsize(fd), 10);
+	/* What fits is moved. */
+	CHECKEQ(syscall(SYS_read, zero, buf, 1L << 40), PAGE);
+	CHECKEQ(syscall(SYS_read, fd, buf, 1L << 40), 10);
+	CHECKEQ(syscall(SYS_pwrite64, fd, buf, 1L << 40, 0), PAGE);
+	CHECKEQ(syscall(SYS_write, zero, buf, 1L << 40), 0x7ffff000);
+	struct iovec both[2] = {{buf, 0x7fffe000}, {buf, 0x7fffe000}};
+	CHECKEQ(writev(zero, both, 2), 0x7ffff000);
+	EACH_BAD_IN(bad) {
+		CHECKERR(syscall(SYS_read, wo, bad, 1), EBADF);
+		CHECKERR(syscall(SYS_write, ro, bad, 1), EBADF);
+		CHECKERR(syscall(SYS_pread64, p[0], bad, 1, 0), ESPIPE);
+		CHECKERR(syscall(SYS_pwrite64, p[1], bad, 1, 0), ESPIPE);
+		CHECKERR(syscall(SYS_preadv, p[0], bad, 1, 0, 0), ESPIPE);
+		CHECKERR(syscall(SYS_pread64, wo, bad, 1, 0), EBADF);
+		CHECKERR(syscall(SYS_pread64, wo, bad, 1, -1L), EINVAL);
+		CHECKERR(syscall(SYS_pread64, 999, bad, 1, -1L), EINVAL);
+	}
+	CHECKERR(syscall(SYS_read, dir, bad_address(0), 1), EISDIR);
+}
+
 TEST(read_directory)
 {
 	char c;
@@ -582,6 +632,136 @@ TEST(fcntl_flags)
 	CHECKERR(ioctl(999, FIOCLEX), EBADF);
 }
 
+TEST(ioctls)
+{
+	int fd = make("0123456789"), dir = open(".", O_RDONLY), n = 77, p[2];
+	long long size;
+	void *bad;
+
+	CHECK(ioctl(fd, FIONREAD, &n) == 0);
+	CHECKEQ(n, 10);
+	CHECKEQ(lseek(fd, 4, SEEK_SET), 4);
+	CHECK(ioctl(fd, FIONREAD, &n) == 0);
+	CHECKEQ(n, 6);
+	CHECKEQ(lseek(fd, 14, SEEK_SET), 14);
+	CHECK(ioctl(fd, FIONREAD, &n) == 0);
+	CHECKEQ(n, -4); /* behind the end */
+	CHECKERR(ioctl(dir, FIONREAD, &n), ENOTTY);
+	CHECKERR(ioctl(open("/dev/null", O_RDWR), FIONREAD, &n), ENOTTY);
+	struct stat st;
+	CHECK(fsync(fd) == 0); /* now it has all its blocks */
+	CHECK(fstat(fd, &st) == 0);
+	CHECK(ioctl(fd, FIOQSIZE, &size) == 0);
+	CHECKEQ(size, st.st_blocks * 512);
+	CHECK(ioctl(dir, FIOQSIZE, &size) == 0);
+	CHECK(pipe(p) == 0);
+	CHECKERR(ioctl(p[0], FIOQSIZE, &size), ENOTTY);
+	CHECKEQ(write(p[1], "abc", 3), 3);
+	CHECK(ioctl(p[0], FIONREAD, &n) == 0);
+	CHECKEQ(n, 3);
+	/* There is no SIGIO for files: switching it off is no error. */
+	n = 0;
+	CHECK(ioctl(fd, FIOASYNC, &n) == 0);
+	n = 1;
+	CHECKERR(ioctl(fd, FIOASYNC, &n), ENOTTY);
+	CHECKEQ(fcntl(fd, F_SETFL, O_ASYNC), 0);
+	CHECKEQ(fcntl(fd, F_GETFL) & O_ASYNC, 0);
+	n = 0;
+	CHECK(ioctl(fd, FIONBIO, &n) == 0);
+	CHECKEQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	EACH_BAD_IN(bad) {
+		CHECKERR(ioctl(fd, FIONBIO, bad), EFAULT);
+		CHECKERR(ioctl(fd, FIOASYNC, bad), EFAULT);
+	}
+	EACH_BAD_OUT(bad) {
+		CHECKERR(ioctl(fd, FIONREAD, bad), EFAULT);
+		CHECKERR(ioctl(fd, FIOQSIZE, bad), EFAULT);
+		CHECKERR(ioctl(p[0], FIONREAD, bad), EFAULT);
+	}
+	fd = open("f", O_PATH);
+	CHECKERR(ioctl(fd, FIONBIO, &n), EBADF);
+	CHECKERR(ioctl(fd, FIOCLEX), EBADF);
+	CHECKERR(ioctl(fd, FIONREAD, &n), EBADF);
+}
+
+TEST(fcntl_owner)
+{
+	int fd = make("");
+	struct f_owner_ex o = {77, 77};
+	void *bad;
+
+	CHECKEQ(fcntl(fd, F_GETOWN), 0);
+	CHECK(fcntl(fd, F_GETOWN_EX, &o) == 0);
+	CHECKEQ(o.type, F_OWNER_TID);
+	CHECKEQ(o.pid, 0);
+	CHECK(fcntl(fd, F_SETOWN, getpid()) == 0);
+	CHECKEQ(fcntl(fd, F_GETOWN), getpid());
+	CHECK(fcntl(fd, F_GETOWN_EX, &o) == 0);
+	CHECKEQ(o.type, F_OWNER_PID);
+	CHECKEQ(o.pid, getpid());
+	CHECKERR(fcntl(fd, F_SETOWN, 4000000), ESRCH);
+	CHECKERR(fcntl(fd, F_SETOWN, -4000000), ESRCH);
+	CHECKERR(fcntl(fd, F_SETOWN, INT_MIN), EINVAL);
+	CHECKEQ(fcntl(fd, F_GETOWN), getpid());
+	CHECK(fcntl(fd, F_SETOWN, -getpgrp()) == 0);
+	CHECK(fcntl(fd, F_GETOWN_EX, &o) == 0);
+	CHECKEQ(o.type, F_OWNER_PGRP);
+	CHECKEQ(o.pid, getpgrp());
+	pid_t pid = ct_fork();
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	CHECK(fcntl(fd, F_SETOWN, -pid) == 0); /* a process, though no group */
+	CHECKEQ(fcntl(fd, F_GETOWN), 0);
+	CHECK(fcntl(fd, F_SETOWN, pid) == 0);
+	CHECKEQ(fcntl(fd, F_GETOWN), pid);
+	CHECK(kill(pid, SIGKILL) == 0);
+	ct_wait(pid);
+	CHECKEQ(fcntl(fd, F_GETOWN), 0);
+	CHECK(fcntl(fd, F_SETOWN, 0) == 0);
+	CHECKEQ(fcntl(fd, F_GETOWN), 0);
+	o = (struct f_owner_ex){F_OWNER_TID, gettid()};
+	CHECK(fcntl(fd, F_SETOWN_EX, &o) == 0);
+	CHECKEQ(fcntl(fd, F_GETOWN), gettid());
+	o.pid = 4000000;
+	CHECKERR(fcntl(fd, F_SETOWN_EX, &o), ESRCH);
+	o.pid = -getpgrp();
+	CHECKERR(fcntl(fd, F_SETOWN_EX, &o), ESRCH);
+	o = (struct f_owner_ex){3, getpid()};
+	CHECKERR(fcntl(fd, F_SETOWN_EX, &o), EINVAL);
+	EACH_BAD_IN(bad)
+		CHECKERR(syscall(SYS_fcntl, fd, F_SETOWN_EX, bad), EFAULT);
+	EACH_BAD_OUT(bad)
+		CHECKERR(syscall(SYS_fcntl, fd, F_GETOWN_EX, bad), EFAULT);
+	CHECKERR(fcntl(fd, F_SETSIG, 65), EINVAL);
+	CHECKERR(fcntl(fd, F_SETSIG, -1), EINVAL);
+	CHECK(fcntl(fd, F_SETSIG, SIGRTMIN) == 0);
+	CHECKEQ(fcntl(fd, F_GETSIG), SIGRTMIN);
+}
+
+TEST(fcntl_bad_descriptors)
+{
+	/* The descriptor is looked at before the argument. */
+	static const int cmds[] = {F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETOWN_EX, F_GETOWN_EX};
+	int path;
+	void *bad;
+
+	spew("f", "");
+	CHECK((path = open("f", O_PATH)) >= 0);
+	for (unsigned i = 0; i < sizeof cmds / sizeof cmds[0]; i++) {
+		EACH_BAD_OUT(bad) {
+			CHECKERR(syscall(SYS_fcntl, 999, cmds[i], bad), EBADF);
+			CHECKERR(syscall(SYS_fcntl, -1, cmds[i], bad), EBADF);
+			CHECKERR(syscall(SYS_fcntl, path, cmds[i], bad), EBADF);
+		}
+	}
+	int fd = open("f", O_RDWR);
+	EACH_BAD_IN(bad)
+		for (int i = 0; i < 6; i++)
+			CHECKERR(syscall(SYS_fcntl, fd, cmds[i], bad), EFAULT);
+}
+
 TEST(vectors)
 {
 	char a[3], b[4], c[10];
@@ -744,6 +924,99 @@ TEST(times)
 	CHECKEQ(st.st_atim.tv_sec, 3000);
 	CHECK(st.st_mtim.tv_sec > 3000);
 	CHECK(st.st_ctim.tv_sec > 3000);
+}
+
+TEST(times_corners)
+{
+	struct stat st, st2;
+	struct timespec old[2] = {{1000, 5}, {2000, 7}}, omit[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}},
+		wrong[2] = {{0, 1000000000}, {0, 0}}, negative[2] = {{-5, 0}, {0, -1}};
+	struct timespec now[2] = {{-1, UTIME_NOW}, {77, UTIME_NOW}};
+	struct timeval { long sec, usec; } tv[2] = {{3000, 1}, {4000, 2}};
+	int fd = make("x");
+
+	CHECK(symlink("f", "l") == 0);
+	CHECK(symlink("nowhere", "dangling") == 0);
+	/* Nothing to set: nothing else is looked at. */
+	CHECK(syscall(SYS_utimensat, 999, "no", omit, 0) == 0);
+	CHECK(syscall(SYS_utimensat, 999, bad_address(1), omit, 0x7777) == 0);
+	CHECKERR(syscall(SYS_utimensat, AT_FDCWD, "f", old, 0x7777), EINVAL);
+	CHECKERR(syscall(SYS_utimensat, AT_FDCWD, "no", wrong, 0), ENOENT); /* the path before the times */
+	CHECKERR(syscall(SYS_utimensat, AT_FDCWD, "f", wrong, 0), EINVAL);
+	CHECKERR(syscall(SYS_utimensat, AT_FDCWD, "f", negative, 0), EINVAL);
+	/* No path: the descriptor, and no flags. */
+	CHECK(syscall(SYS_utimensat, fd, NULL, old, 0) == 0);
+	CHECK(stat("f", &st) == 0);
+	CHECKEQ(st.st_mtim.tv_sec, 2000);
+	CHECKERR(syscall(SYS_utimensat, fd, NULL, old, AT_SYMLINK_NOFOLLOW), EINVAL);
+	CHECKERR(syscall(SYS_utimensat, fd, NULL, old, AT_EMPTY_PATH), EINVAL);
+	CHECKERR(syscall(SYS_utimensat, AT_FDCWD, NULL, old, 0), EFAULT);
+	CHECKERR(syscall(SYS_utimensat, 999, NULL, old, 0), EBADF);
+	CHECKERR(syscall(SYS_utimensat, 999, NULL, old, AT_EMPTY_PATH), EINVAL);
+	CHECK(syscall(SYS_futimesat, fd, NULL, tv) == 0);
+	CHECK(stat("f", &st) == 0);
+	CHECKEQ(st.st_mtim.tv_sec, 4000);
+	CHECK(syscall(SYS_futimesat, fd, NULL, NULL) == 0);
+	CHECK(stat("f", &st) == 0);
+	CHECK(st.st_mtim.tv_sec > 4000);
+	CHECKERR(syscall(SYS_futimesat, AT_FDCWD, NULL, tv), EFAULT);
+	CHECKERR(syscall(SYS_futimesat, 999, NULL, tv), EBADF);
+	CHECKERR(syscall(SYS_utimes, NULL, tv), EFAULT);
+	CHECKERR(syscall(SYS_utime, NULL, NULL), EFAULT);
+	int path = open("f", O_PATH);
+	CHECKERR(syscall(SYS_utimensat, path, NULL, old, 0), EBADF);
+	/* AT_EMPTY_PATH. */
+	CHECKERR(syscall(SYS_utimensat, fd, "", old, 0), ENOENT);
+	CHECK(syscall(SYS_utimensat, fd, "", old, AT_EMPTY_PATH) == 0);
+	CHECK(syscall(SYS_utimensat, path, "", old, AT_EMPTY_PATH) == 0);
+	CHECK(stat("f", &st) == 0);
+	CHECKEQ(st.st_atim.tv_sec, 1000);
+	CHECK(syscall(SYS_utimensat, AT_FDCWD, "", old, AT_EMPTY_PATH) == 0);
+	CHECK(stat(".", &st) == 0);
+	CHECKEQ(st.st_mtim.tv_sec, 2000);
+	/* Symbolic links. */
+	struct timespec link[2] = {{50, 1}, {60, 2}};
+	CHECK(utimensat(AT_FDCWD, "l", link, AT_SYMLINK_NOFOLLOW) == 0);
+	CHECK(lstat("l", &st2) == 0);
+	CHECKEQ(st2.st_mtim.tv_sec, 60);
+	CHECK(stat("l", &st2) == 0);
+	CHECKEQ(st2.st_mtim.tv_sec, 2000);
+	CHECK(utimensat(AT_FDCWD, "dangling", old, AT_SYMLINK_NOFOLLOW) == 0);
+	CHECKERR(utimensat(AT_FDCWD, "dangling", old, 0), ENOENT);
+	/* Only one of them, the other stays; the change time is set anyhow. */
+	struct timespec one[2] = {{5000, 1}, {6000, UTIME_OMIT}};
+	CHECK(utimensat(AT_FDCWD, "f", one, 0) == 0);
+	CHECK(stat("f", &st) == 0);
+	CHECKEQ(st.st_atim.tv_sec, 5000);
+	CHECKEQ(st.st_mtim.tv_sec, 2000);
+	CHECK(st.st_ctim.tv_sec > 6000);
+	/* Times before 1970. */
+	struct timespec early[2] = {{-5, 0}, {-1, 999999999}};
+	CHECK(utimensat(AT_FDCWD, "f", early, 0) == 0);
+	CHECK(stat("f", &st) == 0);
+	CHECKEQ(st.st_atim.tv_sec, -5);
+	CHECKEQ(st.st_mtim.tv_sec, -1);
+	CHECKEQ(st.st_mtim.tv_nsec, 999999999);
+	/* Others may set the time to now if they may write. */
+	spew("mine", "");
+	spew("theirs", "");
+	CHECK(chmod("theirs", 0666) == 0);
+	CHECK(chmod(".", 0755) == 0);
+	IN_CHILD {
+		drop(1000);
+		CHECK(utimensat(AT_FDCWD, "theirs", NULL, 0) == 0);
+		CHECK(utimensat(AT_FDCWD, "theirs", now, 0) == 0);
+		CHECKERR(utimensat(AT_FDCWD, "theirs", old, 0), EPERM);
+		CHECKERR(utimensat(AT_FDCWD, "theirs", one, 0), EPERM);
+		struct timespec half[2] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
+		CHECKERR(utimensat(AT_FDCWD, "theirs", half, 0), EPERM);
+		CHECKERR(utimensat(AT_FDCWD, "mine", half, 0), EPERM);
+		CHECKERR(utimensat(AT_FDCWD, "mine", NULL, 0), EACCES);
+		CHECKERR(utimensat(AT_FDCWD, "mine", now, 0), EACCES);
+		CHECKERR(utimensat(AT_FDCWD, "mine", old, 0), EPERM);
+		CHECKERR(utimensat(AT_FDCWD, "mine", wrong, 0), EINVAL);
+		CHECK(utimensat(AT_FDCWD, "mine", omit, 0) == 0);
+	}
 }
 
 TEST(unlinked_file_lives)

@@ -171,6 +171,45 @@ TEST(sched)
 	CHECKERR(sched_setaffinity(0, sizeof set, &set), EINVAL);
 }
 
+TEST(sched_arguments)
+{
+	struct sched_param sp = {0};
+	cpu_set_t set;
+	void *bad;
+
+	CHECK(sched_getaffinity(0, sizeof set, &set) == 0);
+	/* No process has a negative number; some calls refuse it. */
+	CHECKERR(syscall(SYS_sched_getaffinity, -1, sizeof set, &set), ESRCH);
+	CHECKERR(syscall(SYS_sched_setaffinity, -1, sizeof set, &set), ESRCH);
+	CHECKERR(syscall(SYS_sched_getscheduler, -1), EINVAL);
+	CHECKERR(syscall(SYS_sched_setscheduler, -1, SCHED_OTHER, &sp), EINVAL);
+	CHECKERR(syscall(SYS_sched_getparam, -1, &sp), EINVAL);
+	CHECKERR(syscall(SYS_sched_setparam, -1, &sp), EINVAL);
+	CHECKERR(syscall(SYS_sched_getparam, 0, NULL), EINVAL);
+	CHECKERR(syscall(SYS_sched_setparam, 0, NULL), EINVAL);
+	CHECKERR(syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, NULL), EINVAL);
+	CHECKERR(syscall(SYS_sched_setscheduler, 0, -1, &sp), EINVAL);
+	CHECKERR(syscall(SYS_sched_setscheduler, 0, 99, &sp), EINVAL);
+	/* The length is an unsigned int, and comes first. */
+	CHECK(syscall(SYS_sched_getaffinity, 0, (1UL << 32) + sizeof set, &set) > 0);
+	CHECKERR(syscall(SYS_sched_getaffinity, 0, 1UL << 32, &set), EINVAL);
+	CHECKERR(syscall(SYS_sched_getaffinity, 4000000, 0, &set), EINVAL);
+	CHECKERR(syscall(SYS_sched_getaffinity, 0, sizeof set + 1, &set), EINVAL);
+	CHECKERR(syscall(SYS_sched_getaffinity, 0, 0x20000000, &set), EINVAL);
+	CHECK(syscall(SYS_sched_setaffinity, 0, (1UL << 32) + sizeof set, &set) == 0);
+	CHECKERR(syscall(SYS_sched_setaffinity, 0, 1UL << 32, &set), EINVAL);
+	CHECKERR(syscall(SYS_sched_setaffinity, 4000000, sizeof set, &set), ESRCH);
+	EACH_BAD_IN(bad) {
+		CHECKERR(syscall(SYS_sched_setaffinity, 4000000, sizeof set, bad), EFAULT);
+		CHECKERR(syscall(SYS_sched_setparam, 0, bad), EFAULT);
+		CHECKERR(syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, bad), EFAULT);
+	}
+	EACH_BAD_OUT(bad) {
+		CHECKERR(syscall(SYS_sched_getaffinity, 0, sizeof set, bad), EFAULT);
+		CHECKERR(syscall(SYS_sched_getparam, 0, bad), EFAULT);
+	}
+}
+
 TEST(affinity)
 {
 	cpu_set_t all, one, got;
