@@ -37,6 +37,6 @@ func runs(p *proc.Proc) (procfs.Program, bool) {
 		ArgStart: img.ArgStart, ArgEnd: img.ArgEnd, EnvStart: img.EnvStart, EnvEnd: img.EnvEnd,
 		CodeStart: img.CodeStart, CodeEnd: img.CodeEnd, DataStart: img.DataStart, DataEnd: img.DataEnd,
 		Brk: img.Brk, Stack: img.SP, Auxv: img.Auxv,
-		Private: linux.Undumpable(p),
+		Private: !p.Dumpable(),
 	}, true
 }

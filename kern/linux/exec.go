@@ -2,7 +2,6 @@ package linux
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"mult/arch"
 	"mult/fs/vfs"
@@ -23,8 +22,6 @@ type program struct {
 	exe   *file.File  // [const] what /proc/pid/exe shows; nil for the kernel's own
 	image image.Image // [const] its Space is that of the process, without a reference
 	prev  *program    // [const] during exec the one before, else nil
-	// undumpable is PR_SET_DUMPABLE 0: others of the same user can't look into it.
-	undumpable atomic.Bool
 }
 
 // programCharge is what a program costs: a page of auxv at most, and itself.
@@ -47,7 +44,6 @@ func forkProgram(parent *proc.Thread, child *proc.Proc, flags uint64) error {
 		return errno.ENOMEM
 	}
 	n := &program{exe: old.exe, image: old.image}
-	n.undumpable.Store(old.undumpable.Load())
 	if n.image.Space = child.Space(); n.image.Space != nil {
 		n.image.Space.Release() // child keeps it
 	}
@@ -81,13 +77,6 @@ func ProgramOf(p *proc.Proc) (exe *file.File, img image.Image, ok bool) {
 		s.Release()
 	}
 	return nil, img, false
-}
-
-// Undumpable reports whether p has asked by PR_SET_DUMPABLE that only root may
-// look into it.
-func Undumpable(p *proc.Proc) bool {
-	n := programs.Of(p)
-	return n != nil && n.undumpable.Load()
 }
 
 // execFile is an open program, as package image wants it.
@@ -226,6 +215,9 @@ func execCred(t *proc.Thread, exe *file.File) (cred *proc.Cred, secure bool, err
 	return cred, secure, nil
 }
 
+// mayRead is a permission of access(2).
+const mayRead = 4
+
 // become makes img the program of t's process. There is no way back after
 // BeginExec.
 func (k *Kernel) become(t *proc.Thread, img *image.Image, exe *file.File, cred *proc.Cred, comm string) error {
@@ -247,9 +239,10 @@ func (k *Kernel) become(t *proc.Thread, img *image.Image, exe *file.File, cred *
 		return err
 	}
 	// Whoever looks from now on finds what fits to the old space or the new one.
+	secret := vfs.For(t).Access(exe, "", mayRead, abi.AT_EMPTY_PATH|abi.AT_EACCESS) != nil
 	programs.Set(p, &program{exe: exe, image: *img, prev: old})
 	futex.ThreadExit(t) // while the old memory is there
-	t.Exec(proc.ExecArgs{Space: img.Space, Comm: comm, Cred: cred})
+	t.Exec(proc.ExecArgs{Space: img.Space, Comm: comm, Cred: cred, Secret: secret})
 	programs.Set(p, &program{exe: exe, image: *img})
 	if old != nil {
 		old.exe.Release()

@@ -156,14 +156,7 @@ func (k *Kernel) signals(t *proc.Thread, again proc.Restart) bool {
 // deliver makes the thread enter a handler.
 func (k *Kernel) deliver(t *proc.Thread, d *proc.Delivery) {
 	c := t.Ctx
-	var f sigframe.Fault
-	if c.Trap < 32 {
-		f = sigframe.Fault{Trap: c.Trap, Err: c.Err}
-		if c.Trap == arch.TrapPage {
-			f.Addr = c.Addr
-		}
-	}
-	alt, err := sigframe.Deliver(t.Space(), c, d, t.AltStack(), f)
+	alt, err := sigframe.Deliver(t.Space(), c, d, t.AltStack(), t.Fault)
 	if err != nil {
 		t.FrameFailed(d.Info.Signo)
 		return
@@ -178,6 +171,7 @@ func (k *Kernel) pageFault(t *proc.Thread, err error) {
 	if !ok {
 		panic(err)
 	}
+	t.Fault = proc.Fault{Trap: arch.TrapPage, Err: t.Ctx.Err, Addr: t.Ctx.Addr}
 	t.ForceSignal(proc.FaultInfo(proc.Signal(f.Signal), int32(f.Code), uint64(f.Addr)))
 }
 
@@ -208,6 +202,7 @@ func (k *Kernel) exception(t *proc.Thread) {
 	if e.sig == 0 {
 		e.sig, e.code = proc.SIGSEGV, proc.SI_KERNEL
 	}
+	t.Fault.Trap, t.Fault.Err = c.Trap, c.Err
 	switch c.Trap {
 	case arch.TrapFPU, arch.TrapSIMD:
 		e.code = fpuCode(c)

@@ -37,17 +37,15 @@ func sysPrctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	case prGetPdeathsig:
 		return 0, putUint32(t, a.Addr(1), uint32(t.Proc.DeathSignal()))
 	case prGetDumpable:
-		if p := programs.Of(t.Proc); p != nil && p.undumpable.Load() {
-			return 0, nil
+		if t.Proc.Dumpable() {
+			return 1, nil
 		}
-		return 1, nil
+		return 0, nil
 	case prSetDumpable:
 		if a[1] > 1 {
 			return 0, errno.EINVAL
 		}
-		if p := programs.Of(t.Proc); p != nil {
-			p.undumpable.Store(a[1] == 0)
-		}
+		t.Proc.SetDumpable(a[1] == 1)
 		return 0, nil
 	case prGetTimerslack, prSetTimerslack:
 		return 0, errno.EINVAL // timers have no slack

@@ -39,12 +39,12 @@ func sysRtSigqueueinfo(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // sysRtTgsigqueueinfo implements rt_tgsigqueueinfo(2): (pid, tid, sig int, info *siginfo).
 func sysRtTgsigqueueinfo(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	if a.Int(0) <= 0 || a.Int(1) <= 0 {
-		return 0, errno.EINVAL
-	}
 	i, err := getSiginfo(t, a.Addr(3), a.Int(2))
 	if err != nil {
 		return 0, err
+	}
+	if a.Int(0) <= 0 || a.Int(1) <= 0 {
+		return 0, errno.EINVAL
 	}
 	return 0, t.SigQueue(a.Int(0), a.Int(1), i)
 }

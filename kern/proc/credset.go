@@ -57,8 +57,10 @@ func (t *Thread) setCred(c *Cred) {
 	if c.UID != old.UID {
 		t.changeUser(c.UID)
 	}
-	if c.EUID != old.EUID || c.EGID != old.EGID || c.FSUID != old.FSUID || c.FSGID != old.FSGID {
+	if c.EUID != old.EUID || c.EGID != old.EGID || c.FSUID != old.FSUID || c.FSGID != old.FSGID ||
+		c.Permitted&^old.Permitted != 0 {
 		t.Proc.deathSig.Store(0)
+		t.Proc.secret.Store(true)
 	}
 	t.cred.Store(c.Retain())
 	old.Release()

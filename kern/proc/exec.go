@@ -4,9 +4,10 @@ import "mult/kern/vm"
 
 // ExecArgs are what a process gets by exec.
 type ExecArgs struct {
-	Space *vm.Space // its reference goes to the process
-	Comm  string
-	Cred  *Cred // nil: as before; see Cred.ForExec
+	Space  *vm.Space // its reference goes to the process
+	Comm   string
+	Cred   *Cred // nil: as before; see Cred.ForExec
+	Secret bool  // the process may not read its own program
 }
 
 // BeginExec ends all other threads of the process. t becomes its first thread.
@@ -59,6 +60,8 @@ func (t *Thread) BeginExec() error {
 // with. The caller sets t.Ctx. The parts' Exec hooks run.
 func (t *Thread) Exec(e ExecArgs) {
 	p, tab := t.Proc, t.Proc.tab
+	was := t.Cred()
+	p.secret.Store(e.Secret || was.UID != was.EUID || was.GID != was.EGID)
 	if e.Cred != nil {
 		t.setCred(e.Cred)
 	}

@@ -118,6 +118,7 @@ func (t *Thread) inherit(c *Thread, a *CloneArgs) {
 		c.clearTID = a.ChildTID
 	}
 	c.nice.Store(t.nice.Load())
+	c.Fault = t.Fault
 }
 
 // tellNumber writes the child's number where its program and the parent's want
@@ -254,6 +255,7 @@ func (t *Thread) newChild(a *CloneArgs) (*Thread, error) {
 		c.sigs.alt = t.sigs.alt
 	}
 	child.comm = t.Comm()
+	child.secret.Store(t.Proc.secret.Load())
 	p.mu.Lock()
 	child.sigs.handlers = p.sigs.handlers.fork(a.Flags)
 	p.mu.Unlock()

@@ -41,6 +41,7 @@ type Proc struct {
 	endQ      Queue        // execer waits for them; with tab.mu
 	vforker   *Thread      // [tab.mu] waits until it has a program of its own
 	deathSig  atomic.Int32 // PR_SET_PDEATHSIG
+	secret    atomic.Bool  // see Dumpable
 
 	mu      sync.Mutex
 	threads []*Thread // [mu] those that go on
@@ -67,6 +68,10 @@ const (
 	procGone             // reaped
 )
 
+// A Fault is an exception that a thread caused: its number and error code, and
+// the address of the last page fault.
+type Fault struct{ Trap, Err, Addr uint64 }
+
 // A Thread is what the scheduler runs: a task of Linux.
 type Thread struct {
 	Proc *Proc         // [const]
@@ -76,6 +81,10 @@ type Thread struct {
 	// Uio is for the buffers of the call that is being made, so that it
 	// needs none of its own.
 	Uio vm.Uio // [own]
+
+	// Fault is the last exception that raised a signal; children inherit
+	// it. The frames of all signals show it.
+	Fault Fault // [own]
 
 	// SchedData is the scheduler's.
 	SchedData any
@@ -183,6 +192,14 @@ func (p *Proc) Subreaper() bool {
 // SetDeathSignal sets the signal that p gets when its parent ends:
 // PR_SET_PDEATHSIG of prctl(2).
 func (p *Proc) SetDeathSignal(s Signal) { p.deathSig.Store(int32(s)) }
+
+// Dumpable reports whether other processes of the same user may look into p:
+// prctl(PR_GET_DUMPABLE). They may not after a change of its ids, and while it
+// runs a program with other ids than its user's, or one that it may not read.
+func (p *Proc) Dumpable() bool { return !p.secret.Load() }
+
+// SetDumpable is prctl(PR_SET_DUMPABLE).
+func (p *Proc) SetDumpable(on bool) { p.secret.Store(!on) }
 
 // DeathSignal returns what SetDeathSignal set.
 func (p *Proc) DeathSignal() Signal { return Signal(p.deathSig.Load()) }

@@ -259,6 +259,9 @@ func (c *Cred) mayKill(o *Cred) bool {
 // t, to u's process or, if thread, to u.
 func (t *Thread) sendAsLocked(i *Siginfo, u *Thread, thread bool) error {
 	p := u.Proc
+	if i.Signo != 0 && !i.Signo.Valid() {
+		return errno.EINVAL
+	}
 	if p != t.Proc && !t.Cred().mayKill(u.Cred()) &&
 		!(i.Signo == SIGCONT && p.group != nil && p.group.Session == t.Proc.group.Session) {
 		return errno.EPERM
@@ -274,9 +277,6 @@ func (t *Thread) sendAsLocked(i *Siginfo, u *Thread, thread bool) error {
 
 // Kill implements kill(2).
 func (t *Thread) Kill(pid int, sig Signal) error {
-	if sig != 0 && !sig.Valid() {
-		return errno.EINVAL
-	}
 	tab := t.Proc.tab
 	i := SenderInfo(sig, SI_USER, t.Proc.PID, t.Cred().UID)
 	tab.mu.Lock()
@@ -337,7 +337,7 @@ func (t *Thread) killAllLocked(i *Siginfo) error {
 
 // Tkill implements tgkill(2), and tkill(2) with a tgid of 0.
 func (t *Thread) Tkill(tgid, tid int, sig Signal) error {
-	if tgid < 0 || tid <= 0 || sig != 0 && !sig.Valid() {
+	if tgid < 0 || tid <= 0 {
 		return errno.EINVAL
 	}
 	tab := t.Proc.tab
@@ -354,21 +354,18 @@ func (t *Thread) Tkill(tgid, tid int, sig Signal) error {
 // SigQueue implements rt_tgsigqueueinfo(2), and rt_sigqueueinfo(2) with a tid of
 // 0. The signal is i.Signo.
 func (t *Thread) SigQueue(tgid, tid int, i Siginfo) error {
-	if tgid <= 0 || tid < 0 || i.Signo != 0 && !i.Signo.Valid() {
-		return errno.EINVAL
-	}
-	tab := t.Proc.tab
-	tab.mu.Lock()
-	defer tab.mu.Unlock()
 	n := tgid
 	if tid != 0 {
 		n = tid
 	}
-	u := tab.findThreadLocked(n)
 	// Nobody may pretend to be the kernel, or kill(2), to others.
-	if (i.Code >= 0 || i.Code == SI_TKILL) && (u == nil || u.Proc != t.Proc) {
+	if (i.Code >= 0 || i.Code == SI_TKILL) && n != t.TID {
 		return errno.EPERM
 	}
+	tab := t.Proc.tab
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	u := tab.findThreadLocked(n)
 	if u == nil || tid != 0 && u.Proc.PID != tgid {
 		return errno.ESRCH
 	}

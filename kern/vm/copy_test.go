@@ -142,6 +142,7 @@ func TestUio(t *testing.T) {
 		{make([]Iovec, MaxIovecs+1), 0, errno.EINVAL},
 		{[]Iovec{{base, 1 << 63}}, 0, errno.EINVAL},
 		{[]Iovec{{base, 1 << 48}}, 0, errno.EFAULT},
+		{[]Iovec{{base, 1 << 48}, {base, 1 << 63}}, 0, errno.EINVAL},
 		{[]Iovec{{MaxAddr + 1, 0}}, 0, errno.EFAULT},
 		{[]Iovec{{base, 1 << 33}, {base, 1 << 33}}, MaxTransfer, nil},
 	} {
@@ -153,7 +154,7 @@ func TestUio(t *testing.T) {
 	if u, err := s.UioAt(base, 5); err != nil || u.Len() != 5 {
 		t.Errorf("UioAt: %v", err)
 	}
-	if _, err := s.UioAt(base, ^uint64(0)); err != errno.EINVAL {
+	if _, err := s.UioAt(base, ^uint64(0)); err != errno.EFAULT {
 		t.Errorf("UioAt of a negative length: %v", err)
 	}
 }

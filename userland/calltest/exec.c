@@ -7,6 +7,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 static char **at_start; /* argv as the kernel left it on the stack */
@@ -74,6 +75,10 @@ static int hook(int argc, char **argv)
 		CHECKEQ(e, atoi(argv[3]));
 		CHECKEQ(s, atoi(argv[4]));
 		CHECKEQ(getauxval(AT_SECURE), r != e);
+		return 0;
+	}
+	if (strcmp(argv[1], "@dumpable") == 0) {
+		CHECKEQ(prctl(PR_GET_DUMPABLE) == 1, atoi(argv[2]));
 		return 0;
 	}
 	if (strcmp(argv[1], "@pid") == 0) {
@@ -521,6 +526,40 @@ TEST(setuid_program)
 			FAIL("execl: errno %d", errno);
 		}
 	}
+}
+
+/* dumpable runs the program as a user and checks what prctl tells it. */
+static void dumpable(const char *path, uid_t ruid, uid_t euid, const char *want)
+{
+	IN_CHILD {
+		CHECK(setgroups(0, NULL) == 0);
+		CHECK(setresgid(1234, 1234, 1234) == 0);
+		CHECK(setresuid(ruid, euid, euid) == 0);
+		IN_CHILD {
+			execl(path, path, "@dumpable", want, NULL);
+			FAIL("execl: errno %d", errno);
+		}
+	}
+}
+
+TEST(dumpable)
+{
+	if (geteuid() != 0)
+		SKIP("needs root");
+	CHECK(prctl(PR_SET_DUMPABLE, 0) == 0);
+	copy("p", 0755);
+	dumpable("./p", 1234, 1234, "1"); /* a new program is */
+	dumpable("./p", 1234, 1235, "0"); /* not while the ids differ */
+	copy("unreadable", 0711);
+	dumpable("./unreadable", 1234, 1234, "0");
+	dumpable("./unreadable", 0, 0, "1"); /* root reads all */
+	copy("s", 0755);
+	CHECK(chown("s", 1235, 1235) == 0);
+	CHECK(chmod("s", 04755) == 0);
+	dumpable("./s", 1234, 1234, "0");
+	dumpable("./s", 1235, 1235, "1"); /* it changes nothing */
+	CHECK(chmod("s", 02755) == 0);
+	dumpable("./s", 1234, 1234, "0");
 }
 
 TEST(busy)

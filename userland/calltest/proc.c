@@ -4,6 +4,7 @@
  * user ids, limits, prctl, priorities. */
 #include "calltest.h"
 #include <linux/prctl.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -707,6 +708,47 @@ TEST(dumpable_and_no_new_privs)
 	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	CHECKEQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 	CHECKERR(prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0), EINVAL);
+}
+
+TEST(dumpable_and_ids)
+{
+	/* A process whose ids have changed isn't dumpable, until it says so. */
+	if (geteuid() != 0)
+		SKIP("needs root");
+	CHECKEQ(prctl(PR_GET_DUMPABLE), 1);
+	IN_CHILD {
+		CHECK(prctl(PR_SET_DUMPABLE, 0) == 0);
+		IN_CHILD CHECKEQ(prctl(PR_GET_DUMPABLE), 0); /* inherited */
+	}
+	IN_CHILD {
+		CHECK(setresuid(1000, -1, -1) == 0); /* the real id alone is nothing */
+		CHECKEQ(prctl(PR_GET_DUMPABLE), 1);
+		CHECK(setresuid(-1, -1, 0) == 0);
+		CHECKEQ(prctl(PR_GET_DUMPABLE), 1);
+		CHECK(setfsuid(0) == 0);
+		CHECKEQ(prctl(PR_GET_DUMPABLE), 1);
+		CHECK(setfsuid(7) == 0);
+		CHECK(prctl(PR_GET_DUMPABLE) != 1);
+		CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+		CHECKEQ(prctl(PR_GET_DUMPABLE), 1);
+	}
+	IN_CHILD {
+		CHECK(prctl(PR_SET_PDEATHSIG, SIGUSR1) == 0);
+		CHECK(setegid(1000) == 0);
+		CHECK(prctl(PR_GET_DUMPABLE) != 1);
+		int sig = 77;
+		CHECK(prctl(PR_GET_PDEATHSIG, &sig) == 0);
+		CHECKEQ(sig, 0);
+	}
+	IN_CHILD {
+		drop(1000);
+		CHECK(prctl(PR_GET_DUMPABLE) != 1);
+		CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+		CHECK(setuid(1000) == 0); /* no change */
+		CHECKEQ(prctl(PR_GET_DUMPABLE), 1);
+	}
+	CHECKERR(prctl(PR_SET_DUMPABLE, 2), EINVAL);
+	CHECKERR(prctl(PR_SET_DUMPABLE, -1), EINVAL);
 }
 
 TEST(clone_flags)

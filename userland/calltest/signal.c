@@ -308,6 +308,40 @@ TEST(queue_errors)
 	si.si_code = SI_USER; /* nobody may pretend that */
 	CHECKERR(syscall(SYS_rt_sigqueueinfo, getppid(), SIGUSR1, &si), EPERM);
 	CHECKERR(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, bad_address(1)), EFAULT);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, -1, SIGUSR1, &si), EPERM);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, 0, SIGUSR1, &si), EPERM);
+	si.si_code = SI_TKILL;
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, getppid(), SIGUSR1, &si), EPERM);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, 4000000, SIGUSR1, &si), EPERM);
+	catch(SIGUSR1, 0);
+	CHECK(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &si) == 0); /* to itself it may */
+	CHECKEQ(count, 1);
+	si.si_code = SI_QUEUE;
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, 0, SIGUSR1, &si), ESRCH);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, -1, SIGUSR1, &si), ESRCH);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, INT_MIN, SIGUSR1, &si), ESRCH);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, -getpgrp(), SIGUSR1, &si), ESRCH);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, 4000000, 65, &si), ESRCH);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, getpid(), 65, &si), EINVAL);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, getpid(), -1, &si), EINVAL);
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, -1, 65, bad_address(1)), EFAULT);
+	CHECKERR(syscall(SYS_rt_tgsigqueueinfo, -1, getpid(), SIGUSR1, &si), EINVAL);
+	CHECKERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), 0, SIGUSR1, &si), EINVAL);
+	CHECKERR(syscall(SYS_rt_tgsigqueueinfo, -1, -1, SIGUSR1, bad_address(1)), EFAULT);
+	CHECKERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), 65, &si), EINVAL);
+	CHECKERR(syscall(SYS_rt_tgsigqueueinfo, getppid(), getpid(), SIGUSR1, &si), ESRCH);
+	si.si_code = SI_USER;
+	CHECKERR(syscall(SYS_rt_tgsigqueueinfo, getppid(), getppid(), SIGUSR1, &si), EPERM);
+	CHECKERR(syscall(SYS_rt_tgsigqueueinfo, -1, getpid(), SIGUSR1, &si), EINVAL);
+	CHECKERR(kill(4000000, 65), ESRCH);
+	CHECKERR(kill(getpid(), 65), EINVAL);
+	CHECKERR(kill(getpid(), -1), EINVAL);
+	CHECKERR(kill(0, 65), EINVAL);
+	CHECKERR(kill(-4000000, 65), ESRCH);
+	CHECKERR(kill(INT_MIN, 0), ESRCH);
+	CHECKERR(syscall(SYS_tgkill, getpid(), 4000000, 65), ESRCH);
+	CHECKERR(syscall(SYS_tgkill, getpid(), getpid(), 65), EINVAL);
+	CHECKERR(syscall(SYS_tkill, 4000000, 65), ESRCH);
 	CHECKERR(syscall(SYS_tgkill, getpid(), 4000000, SIGUSR1), ESRCH);
 	CHECKERR(syscall(SYS_tgkill, getppid(), getpid(), SIGUSR1), ESRCH);
 	CHECKERR(syscall(SYS_tgkill, -1, getpid(), SIGUSR1), EINVAL);
@@ -488,6 +522,66 @@ static void fix(int sig, siginfo_t *si, void *ctx)
 	CHECKEQ(u->uc_mcontext.gregs[REG_CR2], 8);
 	CHECKEQ(u->uc_mcontext.gregs[REG_ERR], 6); /* write, from user mode */
 	u->uc_mcontext.gregs[REG_RAX] = (long)&order[0];
+}
+
+static long trap[3];
+
+static void note_trap(int sig, siginfo_t *si, void *ctx)
+{
+	ucontext_t *u = ctx;
+
+	(void)si;
+	trap[0] = u->uc_mcontext.gregs[REG_TRAPNO];
+	trap[1] = u->uc_mcontext.gregs[REG_CR2];
+	trap[2] = u->uc_mcontext.gregs[REG_ERR];
+	if (sig != SIGUSR1)
+		siglongjmp(back, 1);
+}
+
+static void check_trap(long nr, long addr, long err)
+{
+	CHECKEQ(trap[0], nr);
+	CHECKEQ(trap[1], addr);
+	CHECKEQ(trap[2], err);
+}
+
+TEST(last_fault)
+{
+	/* The frame of any signal tells the last exception of the thread. */
+	struct sigaction sa = {.sa_sigaction = note_trap, .sa_flags = SA_SIGINFO};
+	static volatile int zero;
+	int p[2];
+
+	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
+	CHECK(sigaction(SIGSEGV, &sa, NULL) == 0);
+	CHECK(sigaction(SIGFPE, &sa, NULL) == 0);
+	CHECK(raise(SIGUSR1) == 0);
+	check_trap(0, 0, 0);
+	if (sigsetjmp(back, 1) == 0)
+		*(volatile int *)24 = 1;
+	check_trap(14, 24, 6);
+	memset(trap, 0, sizeof trap);
+	CHECK(raise(SIGUSR1) == 0);
+	check_trap(14, 24, 6);
+	/* A fault of a call is none. */
+	CHECK(pipe(p) == 0);
+	CHECKERR(write(p[1], bad_address(1), 1), EFAULT);
+	/* Nor is one that only finds the page. */
+	*(volatile char *)pages(1, PROT_READ | PROT_WRITE) = 1;
+	CHECK(raise(SIGUSR1) == 0);
+	check_trap(14, 24, 6);
+	IN_CHILD {
+		CHECK(raise(SIGUSR1) == 0);
+		check_trap(14, 24, 6);
+	}
+	if (sigsetjmp(back, 1) == 0)
+		zero = count / zero;
+	check_trap(0, 24, 0); /* a division; the address stays */
+	if (sigsetjmp(back, 1) == 0)
+		*(volatile int *)0x1000000000000000 = 1;
+	check_trap(13, 24, 0); /* no address is told for this */
+	CHECK(raise(SIGUSR1) == 0);
+	check_trap(13, 24, 0);
 }
 
 TEST(context_changes)

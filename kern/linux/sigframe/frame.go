@@ -77,14 +77,11 @@ const (
 	maskMXCSR   = 0xffff // other bits fault when they are loaded
 )
 
-// A Fault is the last exception that a thread caused; a frame tells it.
-type Fault struct{ Trap, Err, Addr uint64 }
-
 // Deliver makes c enter the handler of a signal, with a frame on the stack
 // that Return undoes. alt is the alternate stack of the thread; what Deliver
 // returns is the one it has from now on. After an error, c is as it was and
 // the caller forces a SIGSEGV.
-func Deliver(space *vm.Space, c *arch.Context, d *proc.Delivery, alt proc.AltStack, f Fault) (proc.AltStack, error) {
+func Deliver(space *vm.Space, c *arch.Context, d *proc.Delivery, alt proc.AltStack, f proc.Fault) (proc.AltStack, error) {
 	act := &d.Action
 	if act.Flags&proc.SA_RESTORER == 0 || act.Handler>>47 != 0 {
 		return alt, errno.EFAULT
@@ -128,7 +125,7 @@ func place(sp uint64, wantAlt bool, alt *proc.AltStack) (uint64, bool) {
 }
 
 // encode fills b, the frame for address sp.
-func encode(b *[totalSize]byte, sp uint64, c *arch.Context, d *proc.Delivery, alt *proc.AltStack, f Fault) {
+func encode(b *[totalSize]byte, sp uint64, c *arch.Context, d *proc.Delivery, alt *proc.AltStack, f proc.Fault) {
 	le := binary.LittleEndian
 	le.PutUint64(b[0:], d.Action.Restorer)
 	le.PutUint64(b[uFlags:], ucSigcontextSS|ucStrictSS)

@@ -61,7 +61,7 @@ func newContext() *arch.Context {
 type signal struct {
 	proc.Delivery
 	alt   proc.AltStack
-	fault Fault
+	fault proc.Fault
 }
 
 func usr1() *signal {
@@ -107,7 +107,7 @@ func TestLayout(t *testing.T) {
 	was := *c
 	alt := proc.AltStack{SP: altLow, Flags: 0, Size: altTop - altLow}
 	d := usr1()
-	d.alt, d.fault = alt, Fault{Trap: 14, Err: 6, Addr: 0xdead000}
+	d.alt, d.fault = alt, proc.Fault{Trap: 14, Err: 6, Addr: 0xdead000}
 	got, err := d.deliver(s, c)
 	if err != nil {
 		t.Fatal(err)
