@@ -1,16 +1,9 @@
 package linux
 
-import (
-	"mult/arch"
-	"mult/kern/vm"
-)
+import "mult/kern/vm"
 
 // Args are the arguments of a call, as the registers held them.
 type Args [6]uint64
-
-func argsOf(c *arch.Context) Args {
-	return Args{c.DI, c.SI, c.DX, c.R10, c.R8, c.R9}
-}
 
 // The kinds of arguments of Linux's calls: an int is the lower half of its
 // register.

@@ -29,6 +29,7 @@ func (k *Kernel) run(t *proc.Thread) (ended bool) {
 		}
 	}()
 	c := t.Ctx
+	args := new(Args) // of one call after the other: a pointer to it goes to code that Go doesn't look into
 	for {
 		atomic.StoreUint32(&c.Kicked, 0)
 		if !t.EnterUser() {
@@ -41,7 +42,7 @@ func (k *Kernel) run(t *proc.Thread) (ended bool) {
 		t.LeaveUser()
 		switch c.Trap {
 		case arch.TrapSyscall:
-			if !k.syscall(t) {
+			if !k.syscall(t, args) {
 				return true
 			}
 		case arch.TrapInterrupt:
@@ -57,9 +58,9 @@ func (k *Kernel) run(t *proc.Thread) (ended bool) {
 	}
 }
 
-// syscall makes the call that the registers ask for; false: the thread has
-// ended.
-func (k *Kernel) syscall(t *proc.Thread) bool {
+// syscall makes the call that the registers ask for, with room for its arguments;
+// false: the thread has ended.
+func (k *Kernel) syscall(t *proc.Thread, a *Args) bool {
 	c := t.Ctx
 	nr := uint64(uint32(c.AX))
 	call := find(nr)
@@ -67,13 +68,15 @@ func (k *Kernel) syscall(t *proc.Thread) bool {
 		c.AX = negative(errno.ENOSYS)
 		return true
 	}
-	a := argsOf(c)
-	v, err := call(k, t, &a)
-	switch err := err.(type) {
-	case nil:
+	*a = Args{c.DI, c.SI, c.DX, c.R10, c.R8, c.R9}
+	v, err := call(k, t, a)
+	if err == nil {
 		if c.Trap == arch.TrapSyscall { // else the registers are not the call's any more
 			c.AX = uint64(v)
 		}
+		return true
+	}
+	switch err := err.(type) {
 	case errno.Errno:
 		c.AX = negative(err)
 	case proc.Restart:

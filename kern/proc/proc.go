@@ -166,12 +166,13 @@ func (p *Proc) NumThreads() int {
 
 // Parent returns the number of the parent; 0 if there is none.
 func (p *Proc) Parent() int {
+	pid := 0
 	p.tab.mu.Lock()
-	defer p.tab.mu.Unlock()
-	if p.parent == nil {
-		return 0
+	if p.parent != nil {
+		pid = p.parent.PID
 	}
-	return p.parent.PID
+	p.tab.mu.Unlock()
+	return pid
 }
 
 // SetSubreaper makes p the parent of orphans below it, or ends that:
