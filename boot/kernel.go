@@ -23,11 +23,13 @@ func (m *Machine) StartKernel() error {
 		return err
 	}
 	c := kern.Config{
-		Machine:   amd64.Machine{},
+		Machine:   new(amd64.Machine),
 		Memory:    memory,
 		HeapLimit: int64(memory.Stats().Total / 10 * mem.PageSize),
 		Log:       m.Log,
 		Clock:     Monotonic,
+		Ticks:     func() int64 { return int64(amd64.TSC()) },
+		TickTime:  func(ticks int64) int64 { return int64(clk.Span(uint64(ticks))) },
 		Wall:      Wall,
 		SetWall:   SetWall,
 		VDSO: func() vdso.Params {

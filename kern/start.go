@@ -28,15 +28,17 @@ import (
 
 // A Config is what a machine gives to its kernel.
 type Config struct {
-	Machine arch.Machine
-	Memory  *mem.Memory
-	Log     *klog.Log
-	Clock   func() int64 // ns, never goes back
-	Wall    func() int64 // ns since 1970
-	SetWall func(ns int64)
-	VDSO    func() vdso.Params // the same for the vDSO
-	HWCap   uint64             // AT_HWCAP
-	HWCap2  uint64             // AT_HWCAP2
+	Machine  arch.Machine
+	Memory   *mem.Memory
+	Log      *klog.Log
+	Clock    func() int64            // ns, never goes back
+	Ticks    func() int64            // a quicker clock, see proc.System; nil: Clock
+	TickTime func(ticks int64) int64 // nil: ticks are ns
+	Wall     func() int64            // ns since 1970
+	SetWall  func(ns int64)
+	VDSO     func() vdso.Params // the same for the vDSO
+	HWCap    uint64             // AT_HWCAP
+	HWCap2   uint64             // AT_HWCAP2
 
 	HeapLimit int64 // bytes of kernel memory that instances may use
 
@@ -96,7 +98,7 @@ func Start(c Config) (*Kernel, error) {
 	}
 	k.proc = proc.System{
 		VM: &k.vm, Run: k.linux.Thread, Sched: k.sched, Parts: k.parts(),
-		InitExited: k.initExited, Clock: c.Clock,
+		InitExited: k.initExited, Clock: c.Clock, Ticks: c.Ticks, TickTime: c.TickTime,
 		Log: func(in *inst.Inst, format string, args ...any) {
 			c.Log.Noticef("%s: %s", in.Name, fmt.Sprintf(format, args...))
 		},

@@ -25,6 +25,9 @@ func Out32(port uint16, v uint32)
 // RDTSC reads the time stamp counter.
 func RDTSC() uint64
 
+// TSC reads it without waiting for what comes before, to count time by.
+func TSC() uint64
+
 // CPUID asks the processor about itself, see SDM 2A, CPUID.
 func CPUID(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 

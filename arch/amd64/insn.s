@@ -53,6 +53,14 @@ TEXT ·RDTSC(SB),NOSPLIT,$0-8
 	MOVQ	AX, ret+0(FP)
 	RET
 
+// func TSC() uint64
+TEXT ·TSC(SB),NOSPLIT,$0-8
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
 // func CPUID(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 TEXT ·CPUID(SB),NOSPLIT,$0-24
 	MOVL	leaf+0(FP), AX

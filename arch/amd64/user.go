@@ -13,7 +13,7 @@ import (
 // Machine is the hardware, as the kernel proper sees it.
 type Machine struct{}
 
-var _ arch.Machine = Machine{}
+var _ arch.Machine = (*Machine)(nil)
 
 // The offsets that user.s uses; a difference doesn't compile.
 const (
@@ -26,7 +26,8 @@ const (
 	_ = -(arch.UseFPU ^ 1) // USE_FPU
 )
 
-// run enters user mode with c; user.s.
+// run enters user mode with c; user.s. Interrupts are off afterwards if it returns
+// because of one.
 //
 //go:noescape
 func run(c *arch.Context)
@@ -51,45 +52,41 @@ func userFeatures() {
 func syscallPC() uintptr
 
 // Base implements arch.Machine.
-func (Machine) Base() unsafe.Pointer { return Ptr(0) }
+func (*Machine) Base() unsafe.Pointer { return Ptr(0) }
 
 // CPUs implements arch.Machine.
-func (Machine) CPUs() int { return NumCPU() }
+func (*Machine) CPUs() int { return NumCPU() }
 
 // CPU implements arch.Machine.
-func (Machine) CPU() int { return int(thisCPU().id) }
+func (*Machine) CPU() int { return int(thisCPU().id) }
 
 // InitRoot implements arch.Machine. The kernel's half of a page table is
 // complete from the start: tables are only added below its entries.
-func (Machine) InitRoot(root uint64) {
+func (*Machine) InitRoot(root uint64) {
 	copy(table(root)[256:], table(kernelTable)[256:])
 }
 
-// Run implements arch.Machine.
-func (Machine) Run(c *arch.Context) {
+// Run implements arch.Machine. It is nosplit: interrupts are off when run returns
+// with an interrupt.
+//
+//go:nosplit
+func (*Machine) Run(c *arch.Context) {
 	if c.IP>>47 != 0 || !canonical(c.FSBase) || !canonical(c.GSBase) {
 		// IRETQ or WRFSBASE would fault in ring 0.
 		c.Trap, c.Err, c.Addr = arch.TrapProtection, 0, 0
 		return
 	}
 	c.Flags = c.Flags&arch.FlagsUser | arch.FlagInterrupt | 2
-	enterUser(c)
-}
-
-// canonical reports whether the upper bits of an address are all the same.
-func canonical(a uint64) bool { return int64(a<<16)>>16 == int64(a) }
-
-// enterUser is nosplit: interrupts are off when run returns.
-//
-//go:nosplit
-func enterUser(c *arch.Context) {
 	run(c)
 	if v := c.Trap; v >= 32 && v < 256 {
 		userInterrupt(uint8(v))
 		c.Trap = arch.TrapInterrupt
+		enableInterrupts()
 	}
-	enableInterrupts()
 }
+
+// canonical reports whether the upper bits of an address are all the same.
+func canonical(a uint64) bool { return int64(a<<16)>>16 == int64(a) }
 
 // userInterrupt serves an interrupt that came in user mode, on the
 // goroutine's stack.
@@ -113,7 +110,7 @@ func userInterrupt(v uint8) {
 }
 
 // Kick implements arch.Machine.
-func (Machine) Kick(c *arch.Context) {
+func (*Machine) Kick(c *arch.Context) {
 	atomic.StoreUint32(&c.Kicked, 1)
 	for _, cpu := range cpus[:NumCPU()] {
 		if atomic.LoadUintptr(&cpu.ctx) == uintptr(unsafe.Pointer(c)) {
@@ -123,7 +120,7 @@ func (Machine) Kick(c *arch.Context) {
 }
 
 // Flush implements arch.Machine.
-func (Machine) Flush(root uint64) {
+func (*Machine) Flush(root uint64) {
 	runtime.Pin()
 	self := thisCPU()
 	disableInterrupts()
@@ -136,7 +133,7 @@ func (Machine) Flush(root uint64) {
 }
 
 // FlushPage implements arch.Machine.
-func (m Machine) FlushPage(root uint64, va uintptr) {
+func (m *Machine) FlushPage(root uint64, va uintptr) {
 	runtime.Pin()
 	self := thisCPU()
 	disableInterrupts()
@@ -149,7 +146,7 @@ func (m Machine) FlushPage(root uint64, va uintptr) {
 }
 
 // Retire implements arch.Machine.
-func (Machine) Retire(root uint64) {
+func (*Machine) Retire(root uint64) {
 	runtime.Pin()
 	self := thisCPU()
 	disableInterrupts()
@@ -163,4 +160,4 @@ func (Machine) Retire(root uint64) {
 }
 
 // Random implements arch.Machine.
-func (Machine) Random(b []byte) { Random(b) }
+func (*Machine) Random(b []byte) { Random(b) }

@@ -35,6 +35,8 @@
 #define TRAP_SYSCALL 256
 #define TRAP_INTERRUPT 257
 #define VEC_PAGE 14
+#define FLAGS_ON 0x202	// the kernel's, with interrupts
+#define FLAGS_OFF 2
 #define USE_FPU 1	// x87 and MMX registers are in FPU, not in the processor
 
 #define SEL_USER_DATA 0x2b
@@ -42,8 +44,9 @@
 
 // func run(c *arch.Context)
 //
-// run enters user mode and comes back, with interrupts off, when there is
-// something to do. Everything but SP and BP is lost, as in any call.
+// run enters user mode and comes back when there is something to do, with
+// interrupts off if it is an interrupt. Everything but SP and BP is lost, as in any
+// call.
 //
 // Needs: a goroutine's stack; c valid for IRETQ and FXRSTOR (Run sees to it).
 TEXT ·run(SB),NOSPLIT|NOFRAME,$0-8
@@ -58,6 +61,7 @@ TEXT ·run(SB),NOSPLIT|NOFRAME,$0-8
 	MOVQ	$TRAP_INTERRUPT, TRAP_(DI)
 	MOVQ	$0, CPU_ctx(GS)
 	POPQ	BP
+	STI
 	RET
 enter:
 	MOVQ	ROOT_(DI), AX
@@ -190,6 +194,7 @@ TEXT ·syscallEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVQ	CPU_scratch(GS), AX
 	MOVQ	AX, DI_(DI)
 	MOVQ	$TRAP_SYSCALL, TRAP_(DI)
+	MOVL	$FLAGS_ON, SI
 	JMP	·fromUser(SB)
 
 // userTrap continues trapEntry when it has come from user mode: SP points to
@@ -224,10 +229,15 @@ address:
 	POPQ	BX			// CS
 	POPQ	FLAGS_(DI)
 	POPQ	SP_(DI)
+	MOVL	$FLAGS_ON, SI
+	CMPQ	TRAP_(DI), $32
+	JLT	exception
+	MOVL	$FLAGS_OFF, SI
+exception:
 	JMP	·fromUser(SB)
 
 // fromUser returns to the caller of run: DI is the context, in which all
-// general registers are saved.
+// general registers are saved, SI the flags for the caller.
 TEXT ·fromUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	// x87 and MMX: empty and without a trace in the status word, or saved
 	// with everything and reset.
@@ -293,7 +303,7 @@ done:
 	MOVQ	CPU_kernelSP(GS), SP
 	MOVQ	0(SP), BP
 	LEAQ	8(SP), SP
-	PUSHQ	$2			// interrupts stay off; AC, DF, TF, NT are cleared
+	PUSHQ	SI			// AC, DF, TF, NT are cleared
 	POPFQ
 	RET
 

@@ -102,7 +102,7 @@ func testUser(e *env) error {
 // userCalls calls, sees all registers survive, and measures a null call.
 func userCalls(e *env) error {
 	c := newUserSpace().thread(userCall)
-	m := amd64.Machine{}
+	m := new(amd64.Machine)
 	for i := range uint64(1000) {
 		c.AX, c.DX, c.SI, c.DI, c.R8, c.R15 = i, i+1, i+2, i+3, i+4, i+5
 		want := *c
@@ -164,7 +164,7 @@ func userFaults(e *env) error {
 // userKick ends the loop of a program from outside.
 func userKick(e *env) error {
 	c := newUserSpace().thread(userSpin)
-	m := amd64.Machine{}
+	m := new(amd64.Machine)
 	var kicked atomic.Bool
 	go func() {
 		for range 10 {

@@ -70,6 +70,13 @@ func (c *Clock) At(tsc uint64) uint64 {
 	}
 }
 
+// Span returns how long a number of cycles take, in nanoseconds, by the rate
+// that is known best.
+func (c *Clock) Span(cycles uint64) uint64 {
+	s := &c.desc[c.seq.Load()&1].after
+	return scale(cycles, s.mult.Load(), s.shift.Load())
+}
+
 // A Segment is a straight piece of a clock, for those who compute it
 // themselves: when the time stamp counter is t it shows
 // NS + (t-TSC)*Mult/2^Shift, and NS if t is before TSC.

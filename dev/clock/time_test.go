@@ -213,3 +213,15 @@ func BenchmarkAt(b *testing.B) {
 		c.At(i)
 	}
 }
+
+func TestSpan(t *testing.T) {
+	var c Clock
+	c.Start(1000, 1, Rate{Hz: 2e9})
+	if got := c.Span(3e9); got != 15e8 {
+		t.Errorf("3e9 cycles at 2 GHz take %d ns", got)
+	}
+	c.SetRate(2000, Rate{Hz: 4e9})
+	if got := c.Span(4e9); got != 1e9 {
+		t.Errorf("4e9 cycles at 4 GHz take %d ns", got)
+	}
+}

@@ -116,7 +116,7 @@ func (t *Thread) park(deadline int64, state int32) {
 	t.chargeKernel()
 	var d time.Duration
 	if deadline != Forever {
-		d = time.Duration(deadline - t.since)
+		d = time.Duration(deadline - t.Now())
 		if d <= 0 {
 			return
 		}
@@ -144,5 +144,5 @@ func (t *Thread) park(deadline int64, state int32) {
 	}
 	t.state.Store(threadRunning)
 	t.Proc.tab.noteRunning()
-	t.since = t.Now()
+	t.startCharging()
 }

@@ -72,6 +72,12 @@ func Member(sys *System) inst.Member {
 	if sys.base.IsZero() {
 		sys.base = time.Now()
 	}
+	if sys.Ticks == nil {
+		sys.Ticks = sys.Now
+	}
+	if sys.TickTime == nil {
+		sys.TickTime = func(ticks int64) int64 { return ticks }
+	}
 	return inst.Member{
 		Name: "proc",
 		Alloc: func(in, parent *inst.Inst) error {

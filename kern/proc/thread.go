@@ -42,7 +42,7 @@ func (t *Thread) schedule(by *Thread) {
 }
 
 func (t *Thread) run() {
-	t.since = t.Now()
+	t.startCharging()
 	t.Proc.tab.noteRunning()
 	t.Proc.sys.Run(t)
 	if !t.exited {
@@ -161,7 +161,7 @@ func (t *Thread) EnterUser() bool {
 				t.involuntary.Add(1)
 			}
 			t.granted = s.Enter(t)
-			t.since = t.Now()
+			t.startCharging()
 		}
 	}
 	return false

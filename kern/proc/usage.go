@@ -35,8 +35,8 @@ func ticks(ns int64) int64 { return ns / (1e9 / TicksPerSecond) }
 
 // clock counts what a thread uses. Only the thread writes it.
 type clock struct {
-	since                int64 // [own] when the time that isn't counted yet began
-	utimeNew, stimeNew   int64 // [own] counted, but not published yet
+	since                int64 // [own] when the time that isn't counted yet began, in ticks
+	utimeNew, stimeNew   int64 // [own] counted, but not published yet, in ticks
 	utime, stime         atomic.Int64
 	minFaults, majFaults atomic.Int64
 	voluntary            atomic.Int64
@@ -45,44 +45,42 @@ type clock struct {
 	checked              int64 // [own] when CPU timers were looked at
 }
 
-// publishEvery is how much time a thread counts before others see it: most
-// calls of the kernel are shorter, and need no atomic operation this way.
-const publishEvery = 20_000
+// publishEvery is how many ticks a thread counts before others see them: most
+// calls of the kernel are shorter, and need neither a conversion nor an atomic
+// operation this way.
+const publishEvery = 50_000
 
 // chargeKernel counts the time since the last count as the kernel's, for t.
 func (t *Thread) chargeKernel() {
-	now := t.Now()
+	now := t.Proc.sys.Ticks()
 	t.stimeNew += now - t.since
-	t.charged(now)
-}
-
-// chargeUser counts it as the program's.
-func (t *Thread) chargeUser() {
-	now := t.Now()
-	t.utimeNew += now - t.since
-	t.charged(now)
-}
-
-func (t *Thread) charged(now int64) {
 	t.since = now
 	if t.utimeNew+t.stimeNew >= publishEvery {
 		t.publish()
 		if t.Proc.timers.armed.Load() {
-			t.checkCPU(now)
+			t.checkCPU(t.Now())
 		}
 	}
 }
 
-// publish lets others see what t has counted.
-func (t *Thread) publish() {
-	t.utime.Store(t.utime.Load() + t.utimeNew)
-	t.stime.Store(t.stime.Load() + t.stimeNew)
-	t.utimeNew, t.stimeNew = 0, 0
+// chargeUser counts it as the program's. Before long chargeKernel follows, which
+// publishes it.
+func (t *Thread) chargeUser() {
+	now := t.Proc.sys.Ticks()
+	t.utimeNew += now - t.since
+	t.since = now
 }
 
-// Since returns when CPUTime was exact. It is for the scheduler's calls, for
-// which that is now.
-func (t *Thread) Since() int64 { return t.since }
+// startCharging makes the time that is counted begin now: t has slept or waited.
+func (t *Thread) startCharging() { t.since = t.Proc.sys.Ticks() }
+
+// publish lets others see what t has counted.
+func (t *Thread) publish() {
+	ns := t.Proc.sys.TickTime
+	t.utime.Store(t.utime.Load() + ns(t.utimeNew))
+	t.stime.Store(t.stime.Load() + ns(t.stimeNew))
+	t.utimeNew, t.stimeNew = 0, 0
+}
 
 // CPUTime returns how long t has run. Any goroutine may call it; it is a little
 // behind while t runs, and exact for the scheduler's calls.

@@ -237,7 +237,7 @@ func (s *Sched) earnLocked(h *thread) {
 	if h.left == 0 {
 		return
 	}
-	g, now := h.g, h.t.Since()
+	g, now := h.g, h.t.Now()
 	g.purse = min(g.purse+(now-g.since)*int64(len(s.places))/instancePart, savings)
 	g.since = now
 	floor := g.minVT.Load() - bonus
@@ -269,7 +269,7 @@ func (s *Sched) grab(h *thread) bool {
 func (s *Sched) Leave(t *proc.Thread) {
 	h := of(t)
 	h.charge()
-	h.left = t.Since()
+	h.left = t.Now()
 	s.leave(h)
 }
 
