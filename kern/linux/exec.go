@@ -142,10 +142,7 @@ func (k *Kernel) exec(t *proc.Thread, dir *file.File, path string, argv, envp im
 	if err != nil {
 		return err
 	}
-	b, err := image.New(k.Proc.VM, t.Inst(), image.Limits{
-		Stack: t.Proc.Limit(proc.RLIMIT_STACK),
-		AS:    limitOrNone(t.Proc.Limit(proc.RLIMIT_AS)),
-	})
+	b, err := image.New(k.Proc.VM, t.Inst(), spaceLimits(t.Proc))
 	if err != nil {
 		f.Release()
 		return err
@@ -186,13 +183,6 @@ func (k *Kernel) exec(t *proc.Thread, dir *file.File, path string, argv, envp im
 		return err
 	}
 	return k.become(t, img, exe, cred, baseName(name))
-}
-
-func limitOrNone(n uint64) uint64 {
-	if n == proc.RLIM_INFINITY {
-		return 0
-	}
-	return n
 }
 
 // execCred returns the credentials of t after it has executed exe.

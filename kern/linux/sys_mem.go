@@ -122,7 +122,7 @@ func sysMsync(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func sysBrk(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return uintptr(t.Space().Brk(a.Addr(0), t.Proc.Limit(proc.RLIMIT_DATA))), nil
+	return uintptr(t.Space().Brk(a.Addr(0))), nil
 }
 
 // sysMincore implements mincore(2): (addr, length, vec *byte).

@@ -397,7 +397,7 @@ func sysPrlimit64(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 // own limits, for page faults.
 func prlimit(t *proc.Thread, pid int, r proc.Resource, set *proc.Rlimit) (old proc.Rlimit, err error) {
 	old, err = t.Prlimit(pid, r, set)
-	if err != nil || set == nil || r != proc.RLIMIT_AS && r != proc.RLIMIT_STACK {
+	if err != nil || set == nil || r != proc.RLIMIT_AS && r != proc.RLIMIT_DATA && r != proc.RLIMIT_STACK {
 		return old, err
 	}
 	p := t.Proc
@@ -417,7 +417,7 @@ func prlimit(t *proc.Thread, pid int, r proc.Resource, set *proc.Rlimit) (old pr
 
 // spaceLimits are the limits of p that are about its address space.
 func spaceLimits(p *proc.Proc) vm.Limits {
-	return vm.Limits{AS: limitOrNone(p.Limit(proc.RLIMIT_AS)), Stack: limitOrNone(p.Limit(proc.RLIMIT_STACK))}
+	return vm.Limits{AS: p.Limit(proc.RLIMIT_AS), Data: p.Limit(proc.RLIMIT_DATA), Stack: p.Limit(proc.RLIMIT_STACK)}
 }
 
 func getRlimit(t *proc.Thread, from vm.Addr) (l proc.Rlimit, err error) {

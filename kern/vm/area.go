@@ -100,9 +100,14 @@ func (s *Space) account(ar *area, pages uint64) {
 		s.pages.stack += pages
 	case ar.prot&(Exec|Write) == Exec:
 		s.pages.text += pages
-	case ar.prot&Write != 0 && ar.flags&shared == 0:
+	case ar.isData():
 		s.pages.data += pages
 	}
+}
+
+// isData reports whether ar counts for RLIMIT_DATA.
+func (ar *area) isData() bool {
+	return ar.prot&Write != 0 && ar.flags&(shared|grows|stackFlag) == 0
 }
 
 func (s *Space) discount(ar *area, pages uint64) { s.account(ar, -pages) }

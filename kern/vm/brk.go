@@ -11,11 +11,11 @@ func (s *Space) SetBrk(start Addr) {
 }
 
 // Brk is brk(2): it moves the end of the heap to a if it can, and returns
-// where it is then. limitData is RLIMIT_DATA in bytes, 0 means none.
-func (s *Space) Brk(a Addr, limitData uint64) Addr {
+// where it is then.
+func (s *Space) Brk(a Addr) Addr {
 	var dead *area
 	s.mu.Lock()
-	if s.brkLocked(uint64(a), limitData, &dead) == nil {
+	if s.brkLocked(uint64(a), &dead) == nil {
 		s.brk = uint64(a)
 	}
 	now := s.brk
@@ -25,7 +25,7 @@ func (s *Space) Brk(a Addr, limitData uint64) Addr {
 }
 
 // brkLocked maps and unmaps for a break at a. s.mu is held exclusively.
-func (s *Space) brkLocked(a, limit uint64, dead **area) error {
+func (s *Space) brkLocked(a uint64, dead **area) error {
 	if s.brkStart == 0 || a < s.brkStart || a > MaxAddr {
 		return errno.ENOMEM
 	}
@@ -33,18 +33,18 @@ func (s *Space) brkLocked(a, limit uint64, dead **area) error {
 	if hi <= lo {
 		return s.unmapLocked(hi, lo, dead)
 	}
-	if limit != 0 && a-s.brkStart > limit {
+	if a-s.brkStart > s.limit.data.Load() {
 		return errno.ENOMEM
 	}
 	pages := (hi - lo) / PageSize
-	if s.overcommits(hi-lo) || !s.fits(pages, 0) || hi > MaxAddr {
+	ar := &area{start: lo, end: hi, prot: Read | Write, max: protAll}
+	if s.overcommits(hi-lo) || !s.fits(ar, pages, 0) || hi > MaxAddr {
 		return errno.ENOMEM
 	}
 	i := s.search(lo)
 	if i < len(s.areas) && hi+PageSize > s.areas[i].low() {
 		return errno.ENOMEM
 	}
-	ar := &area{start: lo, end: hi, prot: Read | Write, max: protAll}
 	// The usual case needs no new area.
 	if i > 0 && s.areas[i-1].joins(ar) {
 		s.areas[i-1].end = hi

@@ -181,7 +181,7 @@ func TestRemapErrors(t *testing.T) {
 	if _, err := peek(s, base); err != errno.EFAULT {
 		t.Errorf("the old place: %v, want EFAULT", err)
 	}
-	s.SetLimits(Limits{AS: 64 * kib})
+	s.SetLimits(Limits{AS: 64 * kib, Data: 64 * kib})
 	if _, err := s.Remap(a, 8*p, 9*p, RemapMayMove, 0); err == nil {
 		_, err = s.Remap(a, 9*p, 17*p, RemapMayMove, 0)
 		if err != errno.ENOMEM {
@@ -263,7 +263,7 @@ func TestStack(t *testing.T) {
 	if sig, si := signal(s, top-8*mib-1, arch.FaultWrite); sig != sigSegv || si != segvMapErr {
 		t.Errorf("beyond RLIMIT_STACK: signal %d code %d", sig, si)
 	}
-	s.SetLimits(Limits{AS: ^uint64(0), Stack: 64 * mib})
+	s.SetLimits(Limits{AS: ^uint64(0), Data: ^uint64(0), Stack: 64 * mib})
 	if sig, _ := signal(s, top-8*mib-1, arch.FaultWrite); sig != 0 {
 		t.Errorf("within the new limit: signal %d", sig)
 	}
@@ -295,11 +295,12 @@ func TestStack(t *testing.T) {
 func TestBrk(t *testing.T) {
 	w := newWorld(t, 8*mib)
 	s := w.space()
-	if a := s.Brk(base, 0); a != 0 {
+	if a := s.Brk(base); a != 0 {
 		t.Errorf("before SetBrk: %#x", uint64(a))
 	}
 	s.SetBrk(base + 1)
 	start := base + PageSize
+	const none = ^uint64(0)
 	for _, tt := range []struct {
 		name     string
 		a, want  Addr
@@ -308,18 +309,19 @@ func TestBrk(t *testing.T) {
 		areas    int
 		minAreas int
 	}{
-		{"ask", 0, start, 0, 0, 0, 0},
-		{"a byte", start + 1, start + 1, 0, PageSize, 1, 1},
-		{"in the page", start + 100, start + 100, 0, PageSize, 1, 1},
-		{"more", start + 10*PageSize, start + 10*PageSize, 0, 10 * PageSize, 1, 1},
+		{"ask", 0, start, none, 0, 0, 0},
+		{"a byte", start + 1, start + 1, none, PageSize, 1, 1},
+		{"in the page", start + 100, start + 100, none, PageSize, 1, 1},
+		{"more", start + 10*PageSize, start + 10*PageSize, none, 10 * PageSize, 1, 1},
 		{"over the limit", start + 11*PageSize, start + 10*PageSize, 10 * PageSize, 10 * PageSize, 1, 1},
-		{"less", start + 5, start + 5, 0, PageSize, 1, 1},
-		{"below the start", start - 1, start + 5, 0, PageSize, 1, 1},
-		{"into the kernel", MaxAddr + PageSize, start + 5, 0, PageSize, 1, 1},
-		{"more than memory", start + 1*gib, start + 5, 0, PageSize, 1, 1},
-		{"nothing", start, start, 0, 0, 0, 0},
+		{"less", start + 5, start + 5, none, PageSize, 1, 1},
+		{"below the start", start - 1, start + 5, none, PageSize, 1, 1},
+		{"into the kernel", MaxAddr + PageSize, start + 5, none, PageSize, 1, 1},
+		{"more than memory", start + 1*gib, start + 5, none, PageSize, 1, 1},
+		{"nothing", start, start, none, 0, 0, 0},
 	} {
-		if a := s.Brk(tt.a, tt.limit); a != tt.want {
+		s.SetLimits(Limits{AS: none, Data: tt.limit, Stack: none})
+		if a := s.Brk(tt.a); a != tt.want {
 			t.Errorf("%s: %#x, want %#x", tt.name, uint64(a), uint64(tt.want))
 		}
 		if v := s.Stats().VSize; v != tt.mapped || len(s.areas) != tt.areas {
@@ -327,10 +329,10 @@ func TestBrk(t *testing.T) {
 		}
 	}
 	must(t, s, MapArgs{Addr: start + 4*PageSize, Len: PageSize, Fixed: true})
-	if a := s.Brk(start+4*PageSize, 0); a != start {
+	if a := s.Brk(start + 4*PageSize); a != start {
 		t.Errorf("up to a neighbour: %#x", uint64(a))
 	}
-	if a := s.Brk(start+2*PageSize, 0); a != start+2*PageSize {
+	if a := s.Brk(start + 2*PageSize); a != start+2*PageSize {
 		t.Errorf("near a neighbour: %#x", uint64(a))
 	}
 	if err := poke(s, start+PageSize, 1); err != nil {

@@ -383,7 +383,7 @@ func (s *Space) growLocked(start uint64) trouble {
 		return none // someone was faster
 	}
 	pages := (ar.start - start) / PageSize
-	if ar.flags&grows == 0 || ar.end-start > s.limit.stack.Load() || !s.fits(pages, 0) {
+	if ar.flags&grows == 0 || ar.end-start > s.limit.stack.Load() || !s.fits(ar, pages, 0) {
 		return noArea
 	}
 	if i > 0 {

@@ -35,6 +35,7 @@ func (s *Space) copyTo(c *Space) error {
 	c.searchFrom, c.largestHole = s.searchFrom, s.largestHole
 	c.brkStart, c.brk = s.brkStart, s.brk
 	c.limit.as.Store(s.limit.as.Load())
+	c.limit.data.Store(s.limit.data.Load())
 	c.limit.stack.Store(s.limit.stack.Load())
 
 	cost := areaCost * int64(len(s.areas))

@@ -114,7 +114,7 @@ func (s *Space) mapLocked(ar *area, m *MapArgs, n uint64, dead **area) error {
 		return errno.ENOMEM
 	}
 	// What a fixed mapping replaces counts no more.
-	if !s.fits(n/PageSize-s.mapped(lo, lo+n), m.Limit) {
+	if !s.fits(ar, n/PageSize-s.mapped(lo, lo+n), m.Limit) {
 		return errno.ENOMEM
 	}
 	if err := s.charge(1); err != nil {
@@ -158,12 +158,18 @@ func (s *Space) choose(m *MapArgs, n uint64) (uint64, error) {
 	return at, nil
 }
 
-// fits reports whether so many more pages are within RLIMIT_AS.
-func (s *Space) fits(pages, limit uint64) bool {
+// fits reports whether so many more pages of ar are within RLIMIT_AS, which is
+// limit unless that is 0, and RLIMIT_DATA.
+func (s *Space) fits(ar *area, pages, limit uint64) bool {
 	if limit == 0 {
 		limit = s.limit.as.Load()
 	}
-	return s.pages.total+pages <= limit/PageSize
+	return s.pages.total+pages <= limit/PageSize && (!ar.isData() || s.fitsData(pages))
+}
+
+// fitsData reports whether so many more pages of data are within RLIMIT_DATA.
+func (s *Space) fitsData(pages uint64) bool {
+	return s.pages.data+pages <= s.limit.data.Load()/PageSize
 }
 
 // mapped returns how many pages in [lo, hi) are in areas.

@@ -30,7 +30,7 @@ func (s *Space) Protect(a Addr, n uint64, p Prot) error {
 func (s *Space) protectLocked(lo, hi uint64, p Prot, dead **area) error {
 	// The part that can be changed: without holes, and permitted.
 	var fail error
-	end := lo
+	end, more := lo, uint64(0) // more pages become data
 	for i := s.search(lo); end < hi; i++ {
 		if i == len(s.areas) || s.areas[i].start > end {
 			fail = errno.ENOMEM
@@ -40,7 +40,14 @@ func (s *Space) protectLocked(lo, hi uint64, p Prot, dead **area) error {
 			fail = errno.EACCES
 			break
 		}
-		end = min(s.areas[i].end, hi)
+		to := min(s.areas[i].end, hi)
+		if changed := (area{prot: p, flags: s.areas[i].flags}); changed.isData() && !s.areas[i].isData() {
+			if more += (to - end) / PageSize; !s.fitsData(more) {
+				fail = errno.ENOMEM
+				break
+			}
+		}
+		end = to
 	}
 	if end == lo {
 		return fail

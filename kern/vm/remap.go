@@ -66,7 +66,7 @@ func (s *Space) remapLocked(lo, n, m uint64, flags int, to uint64, dead **area) 
 	if flags&RemapDontUnmap != 0 {
 		grow = m
 	}
-	if grow > 0 && (!s.fits(grow/PageSize, 0) || ar.prot&Write != 0 && ar.flags&shared == 0 && s.overcommits(grow)) {
+	if grow > 0 && (!s.fits(ar, grow/PageSize, 0) || ar.prot&Write != 0 && ar.flags&shared == 0 && s.overcommits(grow)) {
 		return 0, errno.ENOMEM
 	}
 	if !move && n > 0 && lo+n == ar.end && m <= MaxAddr-lo && s.vacant(lo+n, lo+m) {

@@ -25,7 +25,7 @@ type Space struct {
 	zero mem.PA      // [const] System.zero
 
 	users atomic.Int64
-	limit struct{ as, stack atomic.Uint64 } // bytes
+	limit struct{ as, data, stack atomic.Uint64 } // bytes
 
 	mapBase  uint64 // [const] mappings are placed below, downwards
 	stackTop uint64 // [const] end of the first thread's stack
@@ -67,6 +67,7 @@ func New(sys *System, in *inst.Inst) (*Space, error) {
 	s.mapBase = MaxAddr - stackRoom - guardGap - binary.LittleEndian.Uint64(b[8:])%(1<<28)*PageSize
 	s.searchFrom = s.mapBase
 	s.limit.as.Store(^uint64(0))
+	s.limit.data.Store(^uint64(0))
 	s.limit.stack.Store(DefaultStackLimit)
 	return s, nil
 }
@@ -143,15 +144,18 @@ func (s *Space) Release() {
 // Root returns the physical address of the page table.
 func (s *Space) Root() uint64 { return uint64(s.root) }
 
-// Limits are the resource limits that matter to a Space, in bytes.
+// Limits are the resource limits that matter to a Space, in bytes; the largest
+// number is none.
 type Limits struct {
 	AS    uint64 // RLIMIT_AS
+	Data  uint64 // RLIMIT_DATA
 	Stack uint64 // RLIMIT_STACK
 }
 
 // SetLimits is called when a limit of the process changed. A fork inherits.
 func (s *Space) SetLimits(l Limits) {
 	s.limit.as.Store(l.AS)
+	s.limit.data.Store(l.Data)
 	s.limit.stack.Store(l.Stack)
 }
 

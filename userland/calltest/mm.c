@@ -503,6 +503,60 @@ TEST(limit_as)
 	CHECKEQ(errno, ENOMEM);
 }
 
+TEST(limit_raised_again)
+{
+	/* Changing one limit to none, or another one, leaves room for all. */
+	static const int which[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK};
+	struct rlimit rl, inf = {RLIM_INFINITY, RLIM_INFINITY};
+
+	for (int i = 0; i < 3; i++) {
+		CHECK(getrlimit(which[i], &rl) == 0);
+		CHECK(setrlimit(which[i], &rl) == 0);
+		pages(100, PROT_READ | PROT_WRITE);
+	}
+	if (geteuid() != 0)
+		SKIP("needs root");
+	for (int i = 0; i < 3; i++) {
+		CHECK(setrlimit(which[i], &inf) == 0);
+		pages(100, PROT_READ | PROT_WRITE);
+		CHECK(sbrk(100 * PAGE) != (void *)-1);
+	}
+}
+
+TEST(limit_data)
+{
+	/* Private memory that can be written counts, other memory doesn't. */
+	struct rlimit rl = {32 << 20, 32 << 20};
+	long mb = 1 << 20;
+	int fd = open("f", O_RDWR | O_CREAT, 0644);
+
+	CHECK(ftruncate(fd, 64 * mb) == 0);
+	char *ro = mmap(NULL, 64 * mb, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(ro != MAP_FAILED);
+	CHECK(setrlimit(RLIMIT_DATA, &rl) == 0);
+	CHECKERR(syscall(SYS_mmap, 0, 64 * mb, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
+	CHECKERR(syscall(SYS_mmap, 0, 64 * mb, PROT_WRITE, MAP_PRIVATE, fd, 0), ENOMEM);
+	CHECKERR(mprotect(ro, 64 * mb, PROT_READ | PROT_WRITE), ENOMEM);
+	CHECK(mmap(NULL, 64 * mb, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, 64 * mb, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, 64 * mb, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, 64 * mb, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED);
+	char *rw = mmap(NULL, 16 * mb, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(rw != MAP_FAILED);
+	CHECK(mprotect(ro, 8 * mb, PROT_READ | PROT_WRITE) == 0);
+	CHECKERR(mprotect(ro + 8 * mb, 16 * mb, PROT_READ | PROT_WRITE), ENOMEM);
+	CHECKERR((long)mremap(rw, 16 * mb, 32 * mb, MREMAP_MAYMOVE), ENOMEM);
+	CHECKERR((long)sbrk(16 * mb), ENOMEM);
+	/* What is given back can be taken again. */
+	CHECK(mprotect(rw, 16 * mb, PROT_READ) == 0);
+	CHECK(mprotect(ro + 8 * mb, 16 * mb, PROT_READ | PROT_WRITE) == 0);
+	CHECK(munmap(ro, 24 * mb) == 0);
+	CHECK(mprotect(rw, 16 * mb, PROT_READ | PROT_WRITE) == 0);
+	/* A fixed mapping replaces what was there. */
+	CHECK(mmap(rw, 16 * mb, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == rw);
+	IN_CHILD CHECKERR(syscall(SYS_mmap, 0, 24 * mb, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
+}
+
 static int __attribute__((noinline)) deeper(int n)
 {
 	volatile char block[PAGE];

@@ -121,15 +121,17 @@ type call struct {
 	path   string
 	argv   []string
 	envp   []string
-	limits Limits
+	limits vm.Limits
 	aux    Aux
 }
 
-var usual = Limits{Stack: 8 << 20}
+var usual = vm.Limits{AS: none, Data: none, Stack: 8 << 20}
+
+const none = ^uint64(0)
 
 // load does all steps of an exec.
 func (w *world) load(c call) (*Image, error) {
-	if c.limits == (Limits{}) {
+	if c.limits == (vm.Limits{}) {
 		c.limits = usual
 	}
 	f, err := w.openFile(c.path)

@@ -79,7 +79,7 @@ func (b *Builder) Finish(a Aux) (*Image, error) {
 	if err := b.writeVectors(&w, img); err != nil {
 		return nil, err
 	}
-	b.space.SetLimits(vm.Limits{AS: b.limits.AS, Stack: b.limits.Stack})
+	b.space.SetLimits(b.limits)
 	b.space, b.program = nil, nil
 	b.in.Uncharge(inst.Heap, builderCost)
 	return img, nil

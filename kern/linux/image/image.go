@@ -42,12 +42,6 @@ type File interface {
 // is never empty.
 type Opener func(path string) (File, error)
 
-// Limits are those of the process that loads a program.
-type Limits struct {
-	Stack uint64 // RLIMIT_STACK, the soft one
-	AS    uint64 // RLIMIT_AS, the soft one; 0 means none
-}
-
 // Aux is what the auxiliary vector says about the process and the machine.
 type Aux struct {
 	UID, EUID, GID, EGID uint32
@@ -74,7 +68,7 @@ type Image struct {
 type Builder struct {
 	sys     *vm.System
 	in      *inst.Inst
-	limits  Limits
+	limits  vm.Limits
 	space   *vm.Space
 	program File // open until Discard or Finish
 	stack   stack
@@ -87,12 +81,9 @@ type Builder struct {
 const builderCost = 2*pageSize + 1024
 
 // New starts with an empty space that has a stack.
-func New(sys *vm.System, in *inst.Inst, limits Limits) (*Builder, error) {
+func New(sys *vm.System, in *inst.Inst, limits vm.Limits) (*Builder, error) {
 	if !in.Charge(inst.Heap, builderCost) {
 		return nil, errno.ENOMEM
-	}
-	if limits.AS == 0 {
-		limits.AS = ^uint64(0)
 	}
 	space, err := vm.New(sys, in)
 	if err != nil {

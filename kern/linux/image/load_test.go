@@ -102,7 +102,7 @@ func TestStatic(t *testing.T) {
 	if img.Brk < 0x406000 || img.Brk >= 0x406000+pageSize<<brkBits || img.Brk%pageSize != 0 {
 		t.Errorf("brk is %#x", uint64(img.Brk))
 	}
-	if got := img.Space.Brk(img.Brk+100, 0); got != img.Brk+100 {
+	if got := img.Space.Brk(img.Brk + 100); got != img.Brk+100 {
 		t.Errorf("the heap ends at %#x", uint64(got))
 	}
 	// The stack grows, as far as the limit permits.
@@ -403,7 +403,7 @@ func TestAddressLimit(t *testing.T) {
 		as   uint64
 		want error
 	}{{0, nil}, {^uint64(0), nil}, {80 << 20, nil}, {60 << 20, errno.ENOMEM}, {1 << 20, errno.ENOMEM}} {
-		img, err := w.load(call{path: "a", limits: Limits{Stack: 8 << 20, AS: tt.as}})
+		img, err := w.load(call{path: "a", limits: vm.Limits{AS: tt.as, Data: none, Stack: 8 << 20}})
 		if err != tt.want {
 			t.Errorf("limit %d: %v, want %v", tt.as, err, tt.want)
 		}

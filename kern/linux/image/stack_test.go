@@ -48,7 +48,7 @@ func (o old) putPtrs(a vm.Addr, ptrs ...vm.Addr) {
 }
 
 // loadUser is world.load with strings of a program.
-func (w *world) loadUser(limits Limits, argv, envp Vector) (*Image, error) {
+func (w *world) loadUser(limits vm.Limits, argv, envp Vector) (*Image, error) {
 	b, err := New(w.sys, w.in, limits)
 	if err != nil {
 		return nil, err
@@ -233,7 +233,7 @@ func TestStringLimits(t *testing.T) {
 		{"as many as fit", unlimited, many(6<<20/9-10, 1), nil, nil},
 		{"one kind has no room", 1, many(9000, 1), many(9000, 1), errno.E2BIG},
 	} {
-		img, err := w.load(call{path: "a", argv: tt.argv, envp: tt.envp, limits: Limits{Stack: tt.stack}})
+		img, err := w.load(call{path: "a", argv: tt.argv, envp: tt.envp, limits: vm.Limits{AS: none, Data: none, Stack: tt.stack}})
 		if err != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
@@ -263,7 +263,7 @@ func TestStringLimits(t *testing.T) {
 	w.add("s", []byte("#!a "+x(200)+"\n"))
 	big := many(131072/1008, 1000)
 	big = append([]string{x(131072%1008 - 8 - 1 - 2 - 4)}, big...)
-	_, err := w.load(call{path: "s", argv: big, limits: Limits{Stack: 1}})
+	_, err := w.load(call{path: "s", argv: big, limits: vm.Limits{AS: none, Data: none, Stack: 1}})
 	if err != errno.E2BIG {
 		t.Errorf("a script whose words don't fit: %v", err)
 	}
