@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -251,6 +252,7 @@ func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
 		return errno.ENOMEM
 	}
 	m.flags.Store(flags)
+	tb.prune()
 	// With the Tree lock, dir can't be removed meanwhile.
 	tree := &dir.Super().Tree
 	tree.Lock()
@@ -295,26 +297,64 @@ func (tb *Table) Unmount(l Loc) error {
 		return errno.EINVAL
 	}
 	l.Release()
+	tb.prune()
 	tb.mu.Lock()
 	if m == tb.root || m.refs.Load() != 0 || tb.at[place{m.Parent, m.point}] != m {
 		tb.mu.Unlock()
 		return errno.EBUSY
 	}
-	delete(tb.at, place{m.Parent, m.point})
-	for i, x := range tb.order {
-		if x == m {
-			tb.order = append(tb.order[:i], tb.order[i+1:]...)
-			break
-		}
-	}
+	tb.removeLocked(m)
 	tb.mu.Unlock()
 	tb.drop(m)
+	return nil
+}
+
+// removeLocked takes m out of the table.
+func (tb *Table) removeLocked(m *Mount) {
+	delete(tb.at, place{m.Parent, m.point})
+	if i := slices.Index(tb.order, m); i >= 0 {
+		tb.order = slices.Delete(tb.order, i, i+1)
+	}
+}
+
+// prune removes mounts that no name leads to any more, because the directory
+// below was that of a process that has ended: unless somebody uses them still.
+// Other directories can't be removed while something is mounted there.
+func (tb *Table) prune() {
+	for {
+		tb.mu.Lock()
+		m := tb.unreachableLocked()
+		if m != nil {
+			tb.removeLocked(m)
+		}
+		tb.mu.Unlock()
+		if m == nil {
+			return
+		}
+		tb.drop(m)
+	}
+}
+
+// unreachableLocked returns a mount for prune, the last one first: what is
+// mounted in it came later.
+func (tb *Table) unreachableLocked() *Mount {
+	for _, m := range slices.Backward(tb.order) {
+		if m.refs.Load() != 0 {
+			continue
+		}
+		for up := m; up.point != nil; up = up.Parent {
+			if up.point.Attr().Nlink == 0 {
+				return m
+			}
+		}
+	}
 	return nil
 }
 
 // Mounts calls f for each mount, in the order in which they came, with its
 // path when it was mounted.
 func (tb *Table) Mounts(f func(m *Mount, name string)) {
+	tb.prune()
 	tb.mu.RLock()
 	list := append([]*Mount(nil), tb.order...)
 	tb.mu.RUnlock()

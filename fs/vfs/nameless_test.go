@@ -65,7 +65,7 @@ func TestSync(t *testing.T) {
 	}
 }
 
-func TestLongPaths(t *testing.T) {
+func TestPathsOfAnyLength(t *testing.T) {
 	a, _ := two(t)
 	f, err := a.c.Open(nil, strings.Repeat("./", 2047)+".", abi.O_RDONLY, 0)
 	a.must(err)
