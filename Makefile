@@ -10,7 +10,8 @@ help:
 	@echo '             of coming versions, refused by this one: DISK=file...  ROOT=file'
 	@echo 'make build   build kernel and root image only'
 	@echo 'make test    go vet, tests on the host, boot tests in QEMU'
-	@echo 'make long    stress and fuzz tests for T=$(T)'
+	@echo 'make long    stress tests for T=$(T)'
+	@echo 'make fuzz    fuzz tests for T=$(T): system calls and programs in a guest, parsers'
 	@echo 'make bench   measurements, as ratios'
 	@echo 'make clean   remove build/; the toolchain stays in your cache directory'
 
@@ -35,6 +36,9 @@ test: build/test
 long: build/test
 	@build/test -long $(call quote,$(T))
 
+fuzz: build/test
+	@build/test -fuzz $(call quote,$(T))
+
 bench: build/bench
 	@build/bench
 
@@ -44,4 +48,4 @@ build/%: FORCE
 clean:
 	rm -rf build
 
-.PHONY: help run build test long bench clean FORCE
+.PHONY: help run build test long fuzz bench clean FORCE

@@ -8,6 +8,7 @@ package usertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,6 +27,7 @@ import (
 	"mult/tools/image"
 	"mult/userland/calltest"
 	"mult/userland/cprog"
+	"mult/userland/fuzz"
 	"mult/userland/load"
 )
 
@@ -70,7 +72,11 @@ func build(dir string) error {
 		return err
 	}
 	test := filepath.Join(dir, "add/test")
-	if err := os.MkdirAll(test, 0o755); err != nil {
+	fuzzers := filepath.Join(dir, "add/fuzz")
+	if err := errors.Join(os.MkdirAll(test, 0o755), os.MkdirAll(fuzzers, 0o755)); err != nil {
+		return err
+	}
+	if err := fuzz.Build(gcc, filepath.Join(checkout, "build/cprog"), fuzzers, callList()); err != nil {
 		return err
 	}
 	for _, source := range []fs.FS{calltest.Source, load.Source} {

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // events writes test2json's lines: "package test action output".
@@ -85,5 +86,30 @@ func TestParseList(t *testing.T) {
 	want := []longTest{{"p/q", "TestLongA"}, {"p/q", "FuzzB"}, {"p/t", "FuzzC"}}
 	if got := parseList(list); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestShares(t *testing.T) {
+	for _, tt := range []struct {
+		names string
+		kind  string // of all
+		want  []time.Duration
+	}{
+		{"TestLongA TestLongFuzzy", "stress", []time.Duration{30, 30}},
+		{"FuzzA FuzzB FuzzC TestLongAFuzz", "fuzz", []time.Duration{10, 10, 10, 30}},
+		{"FuzzA FuzzB", "fuzz", []time.Duration{30, 30}},
+		{"TestLongAFuzz TestLongBFuzz", "fuzz", []time.Duration{30, 30}},
+	} {
+		var tests []longTest
+		for _, name := range strings.Fields(tt.names) {
+			l := longTest{"p", name}
+			if l.kind() != tt.kind {
+				t.Errorf("%s is a %s test, want %s", name, l.kind(), tt.kind)
+			}
+			tests = append(tests, l)
+		}
+		if got := shares(tests, 60); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.names, got, tt.want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,34 +15,59 @@ import (
 // longTest is a stress test or a fuzz test.
 type longTest struct{ pkg, name string }
 
-func (l longTest) fuzz() bool { return strings.HasPrefix(l.name, "Fuzz") }
+// native reports whether it is one of Go's own fuzz tests.
+func (l longTest) native() bool { return strings.HasPrefix(l.name, "Fuzz") }
 
-// long is make long: every stress and fuzz test for an equal share of total.
-func (r *run) long(ctx context.Context, total time.Duration) {
+// kind is "stress" or "fuzz".
+func (l longTest) kind() string {
+	if l.native() || strings.HasSuffix(l.name, "Fuzz") {
+		return "fuzz"
+	}
+	return "stress"
+}
+
+// long is make long or make fuzz: it runs every test of a kind, in total for
+// as long as it is told.
+func (r *run) long(ctx context.Context, kind string, total time.Duration) {
 	if !r.prepare(ctx) {
 		return
 	}
 	var tests []longTest
-	r.step(ctx, "looking for stress and fuzz tests", func() (err error) {
+	r.step(ctx, "looking for "+kind+" tests", func() (err error) {
 		tests, err = longTests(ctx)
+		tests = slices.DeleteFunc(tests, func(l longTest) bool { return l.kind() != kind })
 		if err == nil && len(tests) == 0 {
 			return errors.New("there are none")
 		}
 		return err
 	})
-	for _, l := range tests {
-		share := total / time.Duration(len(tests))
+	for i, share := range shares(tests, total) {
+		l := tests[i]
 		r.step(ctx, fmt.Sprintf("%s %s for %v", l.pkg, l.name, share), func() error {
 			return r.longTest(ctx, l, share)
 		})
 	}
 }
 
+// shares divides the time among tests: where there are native fuzz tests and
+// others, each kind gets half of it.
+func shares(tests []longTest, total time.Duration) []time.Duration {
+	count := map[bool]int{}
+	for _, l := range tests {
+		count[l.native()]++
+	}
+	list := make([]time.Duration, len(tests))
+	for i, l := range tests {
+		list[i] = total / time.Duration(len(count)*count[l.native()])
+	}
+	return list
+}
+
 // longTest runs one test for its share. What exceeds it by some minutes hangs.
 func (r *run) longTest(ctx context.Context, l longTest, share time.Duration) error {
 	timeout := fmt.Sprintf("-timeout=%v", share+5*time.Minute)
 	only := "^" + l.name + "$"
-	if l.fuzz() {
+	if l.native() {
 		return r.goTest(ctx, "-tags=long", timeout, "-run=^$", "-fuzz="+only, "-fuzztime="+share.String(), l.pkg)
 	}
 	os.Setenv(hosttest.LongVariable, share.String()) // steps run one after the other

@@ -1,15 +1,17 @@
 // Test runs the project's tests and prints the lines of go test, then a
-// summary. It is what make test and make long call:
+// summary. It is what make test, make long and make fuzz call:
 //
 //	test              vet, tests on the host, boot tests; at most 25 minutes
-//	test -long 10m    stress and fuzz tests for 10 minutes
+//	test -long 10m    stress tests for 10 minutes
+//	test -fuzz 10m    fuzz tests for 10 minutes
 //
 // All steps are run, whatever becomes of the ones before, and the exit status
 // is 1 if any failed. With CI=true a skipped test is a failure.
 //
 // Stress tests are functions TestLong... in files with the build tag "long".
-// Each gets an equal share of the time, and so does each fuzz test; a stress
-// test asks package hosttest for its share.
+// Each gets an equal share of the time, for which it asks package hosttest.
+// Fuzz tests are Go's own, and functions TestLong...Fuzz, which fuzz a guest:
+// one kind gets half of the time, the other the rest.
 package main
 
 import (
@@ -40,17 +42,20 @@ const limit = 25 * time.Minute
 var bootTests = []string{"mult/qemu/boottest", "mult/qemu/usertest", "mult/qemu/stdtest"}
 
 func main() {
-	long := flag.Duration("long", 0, "run stress and fuzz tests for this long instead")
+	long := flag.Duration("long", 0, "run stress tests for this long instead")
+	fuzz := flag.Duration("fuzz", 0, "run fuzz tests for this long instead")
 	flag.Parse()
-	if flag.NArg() > 0 || *long < 0 {
-		fmt.Fprintln(os.Stderr, "usage: test [-long duration]")
+	if flag.NArg() > 0 || *long < 0 || *fuzz < 0 || *long > 0 && *fuzz > 0 {
+		fmt.Fprintln(os.Stderr, "usage: test [-long duration | -fuzz duration]")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	start := time.Now()
 	r := &run{out: os.Stdout, ci: os.Getenv("CI") == "true"}
 	if *long > 0 {
-		r.long(ctx, *long)
+		r.long(ctx, "stress", *long)
+	} else if *fuzz > 0 {
+		r.long(ctx, "fuzz", *fuzz)
 	} else {
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done in %v", limit))
 		r.all(ctx)

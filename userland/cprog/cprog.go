@@ -37,8 +37,11 @@ func Names(source fs.FS) []string {
 
 // Build returns the path of the program called name. It is made by gcc, the
 // path of a compiler, unless the directory cache has it from the same source,
-// compiler and options.
-func Build(gcc, cache string, source fs.FS, name string) (string, error) {
+// compiler and options. Options, if there are any, take the place of the usual.
+func Build(gcc, cache string, source fs.FS, name string, options ...string) (string, error) {
+	if len(options) == 0 {
+		options = compile
+	}
 	files, err := fs.Glob(source, "*.h")
 	if err != nil {
 		panic(err) // the pattern is constant
@@ -53,7 +56,7 @@ func Build(gcc, cache string, source fs.FS, name string) (string, error) {
 		sum.Write(part)
 	}
 	add(version)
-	add([]byte(strings.Join(compile, " ")))
+	add([]byte(strings.Join(options, " ")))
 	for _, f := range append(files, name+".c") {
 		if texts[f], err = fs.ReadFile(source, f); err != nil {
 			return "", fmt.Errorf("C program %s: %w", name, err)
@@ -79,7 +82,7 @@ func Build(gcc, cache string, source fs.FS, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(gcc, append(compile[:len(compile):len(compile)], "-o", "program", name+".c")...)
+	cmd := exec.Command(gcc, append(options[:len(options):len(options)], "-o", "program", name+".c")...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("gcc %s.c: %w\n%s", name, err, bytes.TrimSpace(out))

@@ -32,13 +32,13 @@ func Skip(t testing.TB, format string, args ...any) {
 	}
 }
 
-// LongVariable is the environment variable with which make long tells each
-// stress test its share of the time.
+// LongVariable is the environment variable with which make long and make fuzz
+// tell each test of theirs its share of the time.
 const LongVariable = "MULT_LONG"
 
 // Long returns how long a stress test, a function TestLong... in a file with
-// the build tag "long", is to go on: a minute if it wasn't started by make
-// long.
+// the build tag "long", is to go on: a minute if it wasn't started by
+// make long or make fuzz.
 func Long(t testing.TB) time.Duration {
 	t.Helper()
 	s := os.Getenv(LongVariable)

@@ -1,0 +1,4 @@
+//go:build ignore
+
+/* pie: the program of tiny.h, for any addresses, without an interpreter. */
+#include "tiny.h"
