@@ -103,6 +103,7 @@ func Start(c Config) (*Kernel, error) {
 			c.Log.Noticef("%s: %s", in.Name, fmt.Sprintf(format, args...))
 		},
 	}
+	k.vm.OutOfMemory = k.proc.OutOfMemory
 	var err error
 	if k.vdso, err = vdso.New(&k.vm, c.VDSO); err != nil {
 		return nil, err

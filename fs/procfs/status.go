@@ -261,15 +261,36 @@ func wchan(b *buffer, x *target) error {
 	return nil
 }
 
-// setOOM takes only the value that there is: there is nothing to adjust.
-func setOOM(t *proc.Thread, x *target, data string) error {
-	n, err := strconv.ParseInt(strings.TrimSpace(data), 0, 32)
-	switch {
-	case err != nil, n < -1000, n > 1000:
-		return errno.EINVAL
-	case n != 0:
-		return errno.EACCES
+func oomAdj(b *buffer, x *target) error {
+	p := x.proc()
+	if p == nil {
+		return errno.ESRCH
 	}
+	b.f("%d\n", p.OOMAdj())
+	return nil
+}
+
+func setOOMAdj(t *proc.Thread, x *target, data string) error {
+	n, err := strconv.ParseInt(strings.TrimSpace(data), 0, 32)
+	if err != nil {
+		return errno.EINVAL
+	}
+	p := x.proc()
+	switch {
+	case p == nil:
+		return errno.ESRCH
+	case t == nil:
+		return errno.EINVAL
+	}
+	return p.SetOOMAdj(t.Cred(), int(n))
+}
+
+func oomScore(b *buffer, x *target) error {
+	p := x.proc()
+	if p == nil {
+		return errno.ESRCH
+	}
+	b.f("%d\n", p.OOMScore())
 	return nil
 }
 

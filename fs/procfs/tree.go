@@ -33,7 +33,8 @@ func (f *fs) tree() *entry {
 		{name: "mounts", mode: abi.S_IFREG | 0o444, pieces: mounts},
 		{name: "mountinfo", mode: abi.S_IFREG | 0o444, pieces: mountinfo},
 		{name: "wchan", mode: abi.S_IFREG | 0o444, text: wchan},
-		{name: "oom_score_adj", mode: abi.S_IFREG | 0o644, text: constant("0\n"), write: setOOM},
+		{name: "oom_score_adj", mode: abi.S_IFREG | 0o644, text: oomAdj, write: setOOMAdj},
+		{name: "oom_score", mode: abi.S_IFREG | 0o444, text: oomScore},
 	}})
 	files := []*entry{
 		{name: "self", mode: abi.S_IFLNK | 0o777, link: self},

@@ -260,6 +260,8 @@ func (t *Thread) newChild(a *CloneArgs) (*Thread, error) {
 	child.sigs.handlers = p.sigs.handlers.fork(a.Flags)
 	p.mu.Unlock()
 	p.copyLimits(child)
+	child.oomAdj.Store(p.oomAdj.Load())
+	child.oomLeast.Store(p.oomLeast.Load())
 	if sp := t.Space(); sp != nil {
 		if a.Flags&CLONE_VM != 0 {
 			sp.Retain()

@@ -43,6 +43,8 @@ type Proc struct {
 	deathSig  atomic.Int32 // PR_SET_PDEATHSIG
 	secret    atomic.Bool  // see Dumpable
 
+	oomAdj, oomLeast atomic.Int32 // oom_score_adj, and what it may be lowered to
+
 	mu      sync.Mutex
 	threads []*Thread // [mu] those that go on
 	leader  *Thread   // [mu, tab.mu to write] the one with the process's number, ended or not
@@ -97,11 +99,13 @@ type Thread struct {
 	nice  atomic.Int32
 	kids  int // [tab.mu] children with this creator
 
-	wake    chan struct{} // [const] capacity 1: look again
-	waiter  waiter
-	timer   *time.Timer // [own] of park
-	granted bool        // [own] has a processor
-	polite  bool        // [own] has called Yield
+	wake      chan struct{} // [const] capacity 1: look again
+	waiter    waiter
+	timer     *time.Timer // [own] of park
+	granted   bool        // [own] has a processor
+	sliceEnd  int64       // [own] CPU time at which its slice is over
+	sliceOver bool        // [own] it is: EnterUser asks the scheduler
+	polite    bool        // [own] has called Yield
 
 	sigs threadSigs
 

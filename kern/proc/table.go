@@ -47,6 +47,7 @@ type Table struct {
 	emptyQ   Queue            // process 1 waits for the others; with mu
 	past     Usage            // [mu] of processes that were reaped
 	load     load
+	oom      oom
 }
 
 // number is what a number names. It is free when nothing is left.

@@ -1,6 +1,8 @@
 package proc
 
 import (
+	"time"
+
 	"mult/arch"
 	"mult/inst"
 	"mult/kern/vm"
@@ -151,18 +153,19 @@ func (t *Thread) kick() {
 func (t *Thread) EnterUser() bool {
 	t.chargeKernel()
 	for t.work.Load() == 0 && !t.sigs.restore {
-		if t.granted && !t.yield.Load() {
+		if t.granted && !t.yield.Load() && !t.sliceOver {
 			return true
 		}
 		t.yield.Store(false)
-		if s := t.Proc.sys.Sched; s != nil {
-			t.publish()
-			if t.granted {
-				t.involuntary.Add(1)
-			}
-			t.granted = s.Enter(t)
-			t.startCharging()
+		s := t.Proc.sys.Sched
+		if s == nil {
+			return true
 		}
+		t.publish()
+		t.granted = s.Enter(t)
+		t.startCharging()
+		t.sliceEnd = t.CPUTime() + int64(Slice)
+		t.sliceOver = false
 	}
 	return false
 }
@@ -170,9 +173,13 @@ func (t *Thread) EnterUser() bool {
 // LeaveUser is called right after user mode.
 func (t *Thread) LeaveUser() { t.chargeUser() }
 
-// ShouldYield reports whether others are waiting for t's processor; it is for
-// long work in the kernel, which then goes back to EnterUser by itself.
-func (t *Thread) ShouldYield() bool { return t.yield.Load() }
+// Slice is how long a thread has a processor before the scheduler is asked
+// again. A thread that stays in user mode comes back with the processor's tick,
+// every 4 ms, so that is 8 ms.
+const Slice = 7 * time.Millisecond
+
+// Yielding reports whether RequestYield waits for t. Any goroutine may call it.
+func (t *Thread) Yielding() bool { return t.yield.Load() }
 
 // RequestYield makes t leave user mode soon, so that EnterUser asks the
 // scheduler again. Any goroutine calls it.

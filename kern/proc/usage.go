@@ -80,6 +80,9 @@ func (t *Thread) publish() {
 	t.utime.Store(t.utime.Load() + ns(t.utimeNew))
 	t.stime.Store(t.stime.Load() + ns(t.stimeNew))
 	t.utimeNew, t.stimeNew = 0, 0
+	if t.CPUTime() >= t.sliceEnd {
+		t.sliceOver = true
+	}
 }
 
 // CPUTime returns how long t has run. Any goroutine may call it; it is a little
@@ -94,6 +97,9 @@ func (t *Thread) CountFault(major bool) {
 		t.minFaults.Add(1)
 	}
 }
+
+// CountPreemption counts that the scheduler gave t's processor to another.
+func (t *Thread) CountPreemption() { t.involuntary.Add(1) }
 
 // CountBlocks counts transfers of 512 bytes from and to devices.
 func (t *Thread) CountBlocks(in, out int64) {

@@ -25,9 +25,6 @@ import (
 )
 
 const (
-	// slice is how long a thread has a processor at least while others
-	// wait for it, unless one comes that is due; twice that at most.
-	slice = 4 * time.Millisecond
 	// bonus is how far behind the others somebody may be who has slept.
 	bonus = int64(20 * time.Millisecond)
 	// margin is by how much somebody who comes must be behind to get a
@@ -55,8 +52,6 @@ type Sched struct {
 	mu     sync.Mutex
 	groups heap[*group] // [mu] those with waiting threads
 	minVT  atomic.Int64 // [mu to write] virtual time of the last group chosen
-	timer  *time.Timer  // [mu] ends slices, while threads wait
-	ticks  bool         // [mu] timer is set
 }
 
 // group is what sched knows of an instance.
@@ -81,7 +76,6 @@ type thread struct {
 	vt      atomic.Int64 // virtual time
 	charged int64        // [own] CPU time that is in vt
 	weight  atomic.Int64
-	ticks   atomic.Int32 // ticks since it got the grant
 
 	at          int         // [mu] place in the group's queue, -1: not in it
 	queued      atomic.Bool // [mu to write] it is in the queue
@@ -196,8 +190,7 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 			return true
 		}
 	} else if s.waiting.Load() == 0 {
-		h.ticks.Store(0)
-		return true
+		return true // and has another slice
 	}
 	s.mu.Lock()
 	if h.place >= 0 {
@@ -207,6 +200,7 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 		}
 		s.places[h.place].Store(nil)
 		h.place = -1
+		t.CountPreemption()
 	}
 	s.catchUp(h) // the lock may have been long in coming
 	s.earnLocked(h)
@@ -219,7 +213,6 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 			return false
 		}
 		s.preemptLocked(h)
-		s.tickLocked()
 	}
 	s.mu.Unlock()
 	<-h.ready
@@ -258,7 +251,6 @@ func (s *Sched) grab(h *thread) bool {
 		}
 		if s.places[i].Load() == nil && s.places[i].CompareAndSwap(nil, h) {
 			h.place, h.last, h.left = i, i, 0
-			h.ticks.Store(0)
 			return true
 		}
 	}
@@ -364,7 +356,6 @@ func (s *Sched) dispatchLocked() {
 			raise(&s.minVT, h.g.vt.Load())
 			raise(&h.g.minVT, h.vt.Load())
 			h.place, h.last, h.left = i, i, 0
-			h.ticks.Store(0)
 			h.ready <- struct{}{}
 		}
 	}
@@ -384,42 +375,11 @@ func (s *Sched) preemptLocked(h *thread) {
 		if o.g != h.g {
 			ahead = o.g.vt.Load() - h.g.vt.Load()
 		}
-		if ahead > most && !o.t.ShouldYield() {
+		if ahead > most && !o.t.Yielding() {
 			victim, most = o, ahead
 		}
 	}
 	if victim != nil {
 		victim.t.RequestYield()
 	}
-}
-
-// tickLocked sets the timer, if it isn't set.
-func (s *Sched) tickLocked() {
-	if s.ticks {
-		return
-	}
-	s.ticks = true
-	if s.timer == nil {
-		s.timer = time.AfterFunc(slice, s.tick)
-	} else {
-		s.timer.Reset(slice)
-	}
-}
-
-// tick ends slices: who has had a grant for two ticks, or nearly so, is asked
-// to yield.
-func (s *Sched) tick() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ticks = false
-	s.dispatchLocked()
-	if s.waiting.Load() == 0 {
-		return
-	}
-	for i := range s.places {
-		if h := s.places[i].Load(); h != nil && h.ticks.Add(1) >= 2 {
-			h.t.RequestYield()
-		}
-	}
-	s.tickLocked()
 }

@@ -140,7 +140,7 @@ func (w *world) meter(hogs, limit int64) *meter {
 	return m
 }
 
-// hog uses a processor until it is killed. It plays the timer, too.
+// hog uses a processor until it is killed.
 func (m *meter) hog(n *atomic.Int64) func(t *proc.Thread) {
 	return func(t *proc.Thread) {
 		for i := 0; m.w.user(t, time.Millisecond); i++ {
@@ -149,9 +149,6 @@ func (m *meter) hog(n *atomic.Int64) func(t *proc.Thread) {
 			}
 			if m.absent.Load() <= 0 && m.total.Add(1) <= m.limit {
 				n.Add(1)
-			}
-			if i%4 == 0 {
-				m.w.s.tick()
 			}
 			if at := m.wakeAt.Load(); at > 0 && m.total.Load() >= at && m.wakeAt.CompareAndSwap(at, 0) {
 				m.hold.Store(of(m.sleep))
@@ -279,7 +276,6 @@ func TestSleeper(t *testing.T) {
 			for range 4 {
 				w.user(t, time.Millisecond)
 			}
-			w.s.tick()
 		}
 		if d := n.Load() - before; d < 20*hogs {
 			w.t.Errorf("others had only %d", d)
@@ -336,11 +332,8 @@ func TestAlone(t *testing.T) {
 		w.fork(t, func(c *proc.Thread) {
 			defer close(done)
 			before, streak, worst := a.Load(), 0, 0
-			for i := range 1000 {
+			for range 1000 {
 				w.user(c, time.Millisecond)
-				if i%4 == 0 {
-					w.s.tick()
-				}
 				if n := a.Load(); n != before {
 					before, streak = n, 0
 				}
@@ -430,7 +423,7 @@ func TestStress(t *testing.T) {
 							case 6:
 								t.Wait4(-1, proc.WNOHANG)
 							case 7:
-								w.s.tick()
+								t.RequestYield()
 							case 8:
 								t.Kill(2+r.IntN(200), proc.SIGSTOP)
 							case 9:

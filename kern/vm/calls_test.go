@@ -549,13 +549,14 @@ func TestOutOfMemory(t *testing.T) {
 	s, victim := w.space(), w.space()
 	a := must(t, victim, MapArgs{Len: 7 * mib, Prot: rw, Populate: true})
 	calls := 0
-	w.sys.OutOfMemory = func(in *inst.Inst) {
-		if in != w.in {
-			t.Error("the wrong instance")
+	w.sys.OutOfMemory = func(o *Space) bool {
+		if o != s || o.Inst() != w.in {
+			t.Error("the wrong space")
 		}
 		if calls++; calls == 2 {
 			victim.Unmap(a, 7*mib)
 		}
+		return true
 	}
 	b := must(t, s, MapArgs{Len: 7 * mib, Prot: rw})
 	for i := range Addr(7 * mib / PageSize) {

@@ -125,8 +125,11 @@ func (s *Space) resolve(a uint64, need Prot) trouble {
 			}
 			tries++
 			s.mu.RUnlock()
-			s.sys.OutOfMemory(s.in)
+			again := s.sys.OutOfMemory(s)
 			s.mu.RLock()
+			if !again {
+				return noMemory
+			}
 		default:
 			return t
 		}

@@ -162,6 +162,21 @@ func (s *Space) SetLimits(l Limits) {
 // newFrame takes a frame, charged to the instance.
 func (s *Space) newFrame(zero bool) (mem.PA, bool) { return newFrame(s.mem, s.in, zero) }
 
+// Inst returns the instance that pays.
+func (s *Space) Inst() *inst.Inst { return s.in }
+
+// Freed reports whether the last user is gone and all memory has been freed.
+func (s *Space) Freed() bool { return s.users.Load() == 0 && s.tables.Load() == 0 }
+
+// Room reports whether s can have a frame now.
+func (s *Space) Room() bool {
+	pa, ok := s.newFrame(false)
+	if ok {
+		s.freeFrame(pa)
+	}
+	return ok
+}
+
 // freeFrame drops a reference of an owned frame.
 func (s *Space) freeFrame(pa mem.PA) {
 	if s.mem.Put(pa) {

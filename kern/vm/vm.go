@@ -39,7 +39,6 @@ import (
 	"sync"
 
 	"mult/arch"
-	"mult/inst"
 	"mult/kern/mem"
 )
 
@@ -74,10 +73,10 @@ const (
 type System struct {
 	Machine arch.Machine
 	Memory  *mem.Memory
-	// OutOfMemory, unless nil, is called without locks when in could not get
-	// a frame, because of its limit or because there is none. The caller then
-	// tries again, so the hook should make room before it returns.
-	OutOfMemory func(in *inst.Inst)
+	// OutOfMemory, unless nil, is called without locks when s could not get a
+	// frame, because of its instance's limit or because there is none. The
+	// caller tries again if it returns true, so it should have made room.
+	OutOfMemory func(s *Space) bool
 
 	once   sync.Once
 	zero   mem.PA // [once] a frame of zeros that is mapped without being counted
