@@ -175,8 +175,8 @@ func (t *Thread) LeaveUser() { t.chargeUser() }
 
 // Slice is how long a thread has a processor before the scheduler is asked
 // again. A thread that stays in user mode comes back with the processor's tick,
-// every 4 ms, so that is 8 ms.
-const Slice = 7 * time.Millisecond
+// every 4 ms, so that is 4 ms.
+const Slice = 3 * time.Millisecond
 
 // Yielding reports whether RequestYield waits for t. Any goroutine may call it.
 func (t *Thread) Yielding() bool { return t.yield.Load() }
