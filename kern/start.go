@@ -87,6 +87,7 @@ func Start(c Config) (*Kernel, error) {
 			c.SetWall(ns)
 			vdso.Update(k.inst0)
 			event.ClockWasSet(k.inst0)
+			proc.TableOf(k.inst0).ClockWasSet()
 		},
 		Release: Release, Version: "mult " + Version,
 		DebugCalls: c.DebugCalls, FileSystems: k.fileSystems(),

@@ -175,11 +175,10 @@ func (b *bucket) recycle(w *waiter) {
 }
 
 // Wait is FUTEX_WAIT and, with a bitset, FUTEX_WAIT_BITSET: it waits until the
-// word at a is woken, if it has the value val. The deadline is one of the
-// monotonic clock. shared says that the word may be in memory that other
+// word at a is woken, if it has the value val, or until the deadline. shared says that the word may be in memory that other
 // processes have too. EAGAIN if it has another value, EINVAL, EFAULT,
 // ETIMEDOUT, or what a signal makes of it.
-func Wait(t *proc.Thread, a vm.Addr, val uint32, bitset uint32, shared bool, deadline int64) error {
+func Wait(t *proc.Thread, a vm.Addr, val uint32, bitset uint32, shared bool, d proc.Deadline) error {
 	if bitset == 0 {
 		return errno.EINVAL
 	}
@@ -203,20 +202,20 @@ func Wait(t *proc.Thread, a vm.Addr, val uint32, bitset uint32, shared bool, dea
 		b.recycle(w)
 		return err
 	}
-	err = w.sleep(deadline)
+	err = w.sleep(d)
 	b.recycle(w)
-	if err == proc.ERestartSys && deadline != proc.Forever {
+	if err == proc.ERestartSys && d.At != proc.Forever {
 		return t.SetRestart(func(t *proc.Thread) (uintptr, error) {
-			return 0, Wait(t, a, val, bitset, shared, deadline)
+			return 0, Wait(t, a, val, bitset, shared, d)
 		})
 	}
 	return err
 }
 
 // sleep sleeps until w is woken. On an error w wasn't, and is in no bucket.
-func (w *waiter) sleep(deadline int64) error {
+func (w *waiter) sleep(d proc.Deadline) error {
 	for w.b.Load() != nil {
-		if err := w.t.Park(deadline); err != nil {
+		if err := w.t.ParkUntil(d); err != nil {
 			if w.leave() {
 				return err
 			}

@@ -14,6 +14,8 @@ import (
 
 const all = abi.FUTEX_BITSET_MATCH_ANY
 
+var forever = proc.Deadline{At: proc.Forever}
+
 func words(tb testing.TB, k *kernel) (*vm.Space, vm.Addr) {
 	tb.Helper()
 	sp := k.t.Space()
@@ -53,7 +55,7 @@ func (k *kernel) asleep() (n int) {
 func (k *kernel) waiter(tb testing.TB, a vm.Addr, val, bitset uint32, want error) <-chan struct{} {
 	n := k.waiters()
 	done := k.spawn(tb, threadFlags, func(c *proc.Thread) {
-		if err := Wait(c, a, val, bitset, false, proc.Forever); err != want {
+		if err := Wait(c, a, val, bitset, false, forever); err != want {
 			tb.Errorf("wait: %v, want %v", err, want)
 		}
 	})
@@ -70,13 +72,13 @@ func TestErrors(t *testing.T) {
 		name      string
 		got, want error
 	}{
-		{"value", Wait(k.t, a, 2, all, false, proc.Forever), errno.EAGAIN},
-		{"bitset", Wait(k.t, a, 1, 0, false, proc.Forever), errno.EINVAL},
-		{"alignment", Wait(k.t, a+2, 1, all, false, proc.Forever), errno.EINVAL},
-		{"fault", Wait(k.t, a+vm.PageSize, 0, all, false, proc.Forever), errno.EFAULT},
-		{"null", Wait(k.t, 0, 0, all, false, proc.Forever), errno.EFAULT},
-		{"kernel", Wait(k.t, 1<<63, 0, all, false, proc.Forever), errno.EFAULT},
-		{"time", Wait(k.t, a, 1, all, false, 0), errno.ETIMEDOUT},
+		{"value", Wait(k.t, a, 2, all, false, forever), errno.EAGAIN},
+		{"bitset", Wait(k.t, a, 1, 0, false, forever), errno.EINVAL},
+		{"alignment", Wait(k.t, a+2, 1, all, false, forever), errno.EINVAL},
+		{"fault", Wait(k.t, a+vm.PageSize, 0, all, false, forever), errno.EFAULT},
+		{"null", Wait(k.t, 0, 0, all, false, forever), errno.EFAULT},
+		{"kernel", Wait(k.t, 1<<63, 0, all, false, forever), errno.EFAULT},
+		{"time", Wait(k.t, a, 1, all, false, proc.Deadline{}), errno.ETIMEDOUT},
 		{"wake bitset", err2(Wake(k.t, a, 1, 0, false)), errno.EINVAL},
 		{"wake alignment", err2(Wake(k.t, a+1, 1, all, false)), errno.EINVAL},
 		{"wake kernel", err2(Wake(k.t, 1<<63, 1, all, false)), errno.EFAULT},
@@ -195,13 +197,32 @@ func TestWakeOp(t *testing.T) {
 	}
 }
 
+// A wait to a time of day ends when the clock is set to that.
+func TestClockSet(t *testing.T) {
+	k := newKernel(t)
+	_, a := words(t, k)
+	var wall atomic.Int64
+	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+		if err := Wait(c, a, 0, all, false, proc.Deadline{At: 1 << 60, Wall: wall.Load}); err != errno.ETIMEDOUT {
+			t.Error(err)
+		}
+	})
+	until(func() bool { return k.waiters() == 1 && k.asleep() == 1 })
+	wall.Store(1 << 60)
+	proc.TableOf(k.in).ClockWasSet()
+	<-done
+	if k.waiters() != 0 {
+		t.Error("a waiter is left")
+	}
+}
+
 func TestSignalAndRestart(t *testing.T) {
 	k := newKernel(t)
 	_, a := words(t, k)
 	for _, deadline := range []int64{proc.Forever, 1 << 60} {
 		done := k.spawn(t, 0, func(c *proc.Thread) {
 			c.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
-			err := Wait(c, a, 0, all, false, deadline)
+			err := Wait(c, a, 0, all, false, proc.Deadline{At: deadline})
 			if deadline == proc.Forever && err != proc.ERestartSys {
 				t.Error(err)
 			}
@@ -229,7 +250,7 @@ func TestMutex(t *testing.T) {
 				if old, _ = sp.Update32(a, func(uint32) uint32 { return 2 }); old == 0 {
 					break
 				}
-				if err := Wait(c, a, 2, all, false, proc.Forever); err != nil && err != errno.EAGAIN {
+				if err := Wait(c, a, 2, all, false, forever); err != nil && err != errno.EAGAIN {
 					t.Error(err)
 					return
 				}
@@ -282,7 +303,7 @@ func TestRobust(t *testing.T) {
 	set(t, sp, pend+16, tid)
 	set(t, sp, a+256, 9)
 	w := k.spawn(t, threadFlags, func(c *proc.Thread) {
-		if err := Wait(c, e1+16, tid|abi.FUTEX_WAITERS, all, true, proc.Forever); err != nil {
+		if err := Wait(c, e1+16, tid|abi.FUTEX_WAITERS, all, true, forever); err != nil {
 			t.Error(err)
 		}
 	})

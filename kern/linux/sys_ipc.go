@@ -65,7 +65,7 @@ func sysFutex(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	n, err := 0, error(errno.ENOSYS)
 	switch cmd {
 	case abi.FUTEX_WAIT, abi.FUTEX_WAIT_BITSET:
-		deadline := proc.Forever
+		d := proc.Deadline{At: proc.Forever}
 		if a[3] != 0 {
 			ns, err := getTimespec(t, a.Addr(3))
 			if err != nil {
@@ -73,17 +73,17 @@ func sysFutex(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			}
 			switch {
 			case cmd == abi.FUTEX_WAIT:
-				deadline = k.after(ns) // relative
+				d.At = k.after(ns) // relative
 			case realtime:
-				deadline = k.after(max(0, ns-k.Wall()))
+				d = proc.Deadline{At: ns, Wall: k.Wall}
 			default:
-				deadline = ns
+				d.At = ns
 			}
 		}
 		if cmd == abi.FUTEX_WAIT {
 			val3 = abi.FUTEX_BITSET_MATCH_ANY
 		}
-		err = futex.Wait(t, a.Addr(0), val, val3, shared, deadline)
+		err = futex.Wait(t, a.Addr(0), val, val3, shared, d)
 	case abi.FUTEX_WAKE:
 		n, err = futex.Wake(t, a.Addr(0), int(int32(val)), abi.FUTEX_BITSET_MATCH_ANY, shared)
 	case abi.FUTEX_WAKE_BITSET:

@@ -274,8 +274,7 @@ func sysClockNanosleep(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if id < 0 || id == clockThreadCPU || id == clockMonotonicRaw || id == clockRealtimeCoarse || id == clockMonotonicCoarse {
 		return 0, errno.EOPNOTSUPP
 	}
-	now, err := k.clock(t, id)
-	if err != nil {
+	if _, err := k.clock(t, id); err != nil {
 		return 0, err
 	}
 	if id == clockProcessCPU {
@@ -292,7 +291,12 @@ func sysClockNanosleep(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = t.Sleep(k.after(max(0, at-now)))
+	d := proc.Deadline{At: at}
+	switch id {
+	case clockRealtime, clockTAI, clockRealtimeAlarm:
+		d.Wall = k.Wall // which may be set meanwhile
+	}
+	err = t.SleepUntil(d)
 	switch err {
 	case errno.ETIMEDOUT:
 		return 0, nil

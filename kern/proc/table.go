@@ -45,6 +45,7 @@ type Table struct {
 	forks    uint64           // [mu] processes and threads ever made
 	checkSeq uint64           // [mu] of Group.checked
 	emptyQ   Queue            // process 1 waits for the others; with mu
+	clockQ   Queue            // woken when the clock of the wall is set
 	past     Usage            // [mu] of processes that were reaped
 	load     load
 	oom      oom
