@@ -8,6 +8,7 @@ import (
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
+	"mult/kern/internal/proctest"
 	"mult/kern/pipe"
 	"mult/kern/proc"
 	"mult/kern/vm"
@@ -15,7 +16,7 @@ import (
 
 func epoll(tb testing.TB, k *kernel) *file.File {
 	tb.Helper()
-	f, err := NewEpoll(k.t)
+	f, err := NewEpoll(k.T)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -31,13 +32,13 @@ func (p *plain) Poll() {}
 
 func TestControl(t *testing.T) {
 	k := newKernel(t)
-	used := k.in.Used(inst.Heap)
+	used := k.In.Used(inst.Heap)
 	ep, ep2 := epoll(t, k), epoll(t, k)
-	e, err := NewEventfd(k.t, 0, 0)
+	e, err := NewEventfd(k.T, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg, _ := file.New(k.in, &plain{Counter{in: k.in}}, abi.O_RDWR)
+	reg, _ := file.New(k.In, &plain{Counter{in: k.In}}, abi.O_RDWR)
 	const add, del, mod = abi.EPOLL_CTL_ADD, abi.EPOLL_CTL_DEL, abi.EPOLL_CTL_MOD
 	tests := []struct {
 		f, target *file.File
@@ -72,29 +73,29 @@ func TestControl(t *testing.T) {
 		}
 	}
 	// Files that go leave the epoll.
-	put(k.t, e, 1)
+	put(k.T, e, 1)
 	e.Release()
 	if n := len(ep.Impl.(*Epoll).items); n != 0 {
 		t.Errorf("%d items left", n)
 	}
 	var out Batch
-	if n, err := Wait(k.t, ep, &out, 4, 0); n != 0 || err != nil {
+	if n, err := Wait(k.T, ep, &out, 4, 0); n != 0 || err != nil {
 		t.Error(n, err)
 	}
-	if _, err := Wait(k.t, reg, &out, 4, 0); err != errno.EINVAL {
+	if _, err := Wait(k.T, reg, &out, 4, 0); err != errno.EINVAL {
 		t.Error(err)
 	}
-	if _, err := Wait(k.t, ep, &out, 0, 0); err != errno.EINVAL {
+	if _, err := Wait(k.T, ep, &out, 0, 0); err != errno.EINVAL {
 		t.Error(err)
 	}
-	if _, err := ep.Read(k.t, vm.KernelUio(make([]byte, 1))); err != errno.EINVAL {
+	if _, err := ep.Read(k.T, vm.KernelUio(make([]byte, 1))); err != errno.EINVAL {
 		t.Error(err)
 	}
-	k.in.Charge(inst.Heap, counterCost) // plain was made without
+	k.In.Charge(inst.Heap, counterCost) // plain was made without
 	ep.Release()
 	ep2.Release()
 	reg.Release()
-	if got := k.in.Used(inst.Heap); got != used {
+	if got := k.In.Used(inst.Heap); got != used {
 		t.Errorf("heap %d, before %d", got, used)
 	}
 }
@@ -115,7 +116,7 @@ func TestTriggers(t *testing.T) {
 	} {
 		k := newKernel(t)
 		ep := epoll(t, k)
-		r, w, err := pipe.New(k.t, 0)
+		r, w, err := pipe.New(k.T, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,12 +126,12 @@ func TestTriggers(t *testing.T) {
 		var out Batch
 		wait := func(i int) {
 			t.Helper()
-			n, err := Wait(k.t, ep, &out, 4, 0)
+			n, err := Wait(k.T, ep, &out, 4, 0)
 			if n != tt.want[i] || err != nil || n == 1 && out.Events[0] != event(abi.POLLIN, 42) {
 				t.Errorf("%s, %d: %d, %v, %v", tt.name, i, n, err, out.Events[0])
 			}
 		}
-		write := func() { w.Write(k.t, vm.KernelUio([]byte{1})) }
+		write := func() { w.Write(k.T, vm.KernelUio([]byte{1})) }
 		write()
 		wait(0)
 		wait(1)
@@ -139,11 +140,11 @@ func TestTriggers(t *testing.T) {
 		Control(ep, abi.EPOLL_CTL_MOD, r, 1, event(tt.ev, 42))
 		wait(3)
 		Control(ep, abi.EPOLL_CTL_MOD, r, 1, event(tt.ev, 42))
-		r.Read(k.t, vm.KernelUio(make([]byte, 9)))
+		r.Read(k.T, vm.KernelUio(make([]byte, 9)))
 		wait(4)
 		// A hang-up is told unasked, unless a oneshot has been used up.
 		w.Release()
-		if n, _ := Wait(k.t, ep, &out, 4, 0); n != 1 || out.Events[0].Events != abi.POLLHUP {
+		if n, _ := Wait(k.T, ep, &out, 4, 0); n != 1 || out.Events[0].Events != abi.POLLHUP {
 			t.Errorf("%s: hang-up: %d, %#x", tt.name, n, out.Events[0].Events)
 		}
 		ep.Release()
@@ -160,7 +161,7 @@ func TestUndo(t *testing.T) {
 		ep := epoll(t, k)
 		var files []*file.File
 		for i := range 3 {
-			e, err := NewEventfd(k.t, 1, 0)
+			e, err := NewEventfd(k.T, 1, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +169,7 @@ func TestUndo(t *testing.T) {
 			Control(ep, abi.EPOLL_CTL_ADD, e, i, event(ev, uint64(i)))
 		}
 		var out Batch
-		if n, _ := Wait(k.t, ep, &out, 3, 0); n != 3 {
+		if n, _ := Wait(k.T, ep, &out, 3, 0); n != 3 {
 			t.Fatalf("%#x: %d events", ev, n)
 		}
 		first := out.Events[0].Data
@@ -179,7 +180,7 @@ func TestUndo(t *testing.T) {
 		if ev == abi.POLLIN {
 			want = 2 // the first one is told again as well
 		}
-		n, _ := Wait(k.t, ep, &out, 3, 0)
+		n, _ := Wait(k.T, ep, &out, 3, 0)
 		if n != want || out.Events[0].Data == first && n == 1 {
 			t.Errorf("%#x: %d events after Undo, want %d: %v", ev, n, want, out.Events[:n])
 		}
@@ -194,7 +195,7 @@ func TestFair(t *testing.T) {
 	k := newKernel(t)
 	ep := epoll(t, k)
 	for i := range 10 {
-		e, err := NewEventfd(k.t, 1, 0)
+		e, err := NewEventfd(k.T, 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func TestFair(t *testing.T) {
 	seen := map[uint64]int{}
 	var out Batch
 	for range 10 {
-		n, err := Wait(k.t, ep, &out, 3, 0)
+		n, err := Wait(k.T, ep, &out, 3, 0)
 		if n != 3 || err != nil {
 			t.Fatal(n, err)
 		}
@@ -221,7 +222,7 @@ func TestFair(t *testing.T) {
 func TestNested(t *testing.T) {
 	k := newKernel(t)
 	var out Batch
-	e, err := NewEventfd(k.t, 0, 0)
+	e, err := NewEventfd(k.T, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,18 +244,18 @@ func TestNested(t *testing.T) {
 	if err := Control(chain[0], abi.EPOLL_CTL_ADD, top, 1, event(abi.POLLIN, 2)); err != errno.ELOOP {
 		t.Errorf("a ring: %v", err)
 	}
-	if n, _ := Wait(k.t, top, &out, 4, 0); n != 0 {
+	if n, _ := Wait(k.T, top, &out, 4, 0); n != 0 {
 		t.Error(n)
 	}
-	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		if n, err := Wait(c, top, &out, 4, proc.Forever); n != 1 || err != nil || out.Events[0].Data != 2 {
 			t.Error(n, err, out.Events[0])
 		}
 	})
-	put(k.t, e, 1)
+	put(k.T, e, 1)
 	<-done
-	take(k.t, e)
-	if n, _ := Wait(k.t, top, &out, 4, 0); n != 0 {
+	take(k.T, e)
+	if n, _ := Wait(k.T, top, &out, 4, 0); n != 0 {
 		t.Error(n)
 	}
 	for _, f := range chain {
@@ -289,7 +290,7 @@ func TestEpollRace(t *testing.T) {
 	k := newKernel(t)
 	ep := epoll(t, k)
 	var stop atomic.Bool
-	waiter := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	waiter := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		var out Batch
 		for !stop.Load() {
 			if _, err := Wait(c, ep, &out, 4, 0); err != nil {
@@ -312,7 +313,7 @@ func TestEpollRace(t *testing.T) {
 			r.Release()
 		}
 	}
-	a, b := k.spawn(t, threadFlags, churn), k.spawn(t, threadFlags, churn)
+	a, b := k.Spawn(t, proctest.ThreadFlags, churn), k.Spawn(t, proctest.ThreadFlags, churn)
 	<-a
 	<-b
 	stop.Store(true)
@@ -326,10 +327,10 @@ func TestEpollRace(t *testing.T) {
 func TestWaitEnds(t *testing.T) {
 	k := newKernel(t)
 	ep := epoll(t, k)
-	k.t.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
-	k.t.Kill(k.t.Proc.PID, proc.SIGUSR1)
+	k.T.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
+	k.T.Kill(k.T.Proc.PID, proc.SIGUSR1)
 	var out Batch
-	if n, err := Wait(k.t, ep, &out, 4, proc.Forever); n != 0 || err != errno.EINTR {
+	if n, err := Wait(k.T, ep, &out, 4, proc.Forever); n != 0 || err != errno.EINTR {
 		t.Error(n, err)
 	}
 }
@@ -337,22 +338,22 @@ func TestWaitEnds(t *testing.T) {
 // Nobody in one instance hears of another's events, or clocks.
 func TestTwoInstances(t *testing.T) {
 	a, b := newKernel(t), newKernel(t)
-	f, err := NewTimerfd(b.t, abi.CLOCK_REALTIME, abi.TFD_NONBLOCK)
+	f, err := NewTimerfd(b.T, abi.CLOCK_REALTIME, abi.TFD_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const hour = 3600e9
 	SetTime(f, abi.TFD_TIMER_ABSTIME|abi.TFD_TIMER_CANCEL_ON_SET, abi.Itimerspec{Value: abi.TimespecOf(hour)})
-	ClockWasSet(a.in)
+	ClockWasSet(a.In)
 	if f.Poll() != 0 {
 		t.Error("another instance's clock cancels a timer")
 	}
-	ClockWasSet(b.in)
+	ClockWasSet(b.In)
 	if f.Poll() == 0 {
 		t.Error("the own clock doesn't")
 	}
 	f.Release()
-	if len(slot.Of(b.in).timers) != 0 {
+	if len(slot.Of(b.In).timers) != 0 {
 		t.Error("a timer is left")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
+	"mult/kern/internal/proctest"
 	"mult/kern/pipe"
 	"mult/kern/proc"
 	"mult/kern/vm"
@@ -19,7 +20,7 @@ func fdOf(tb testing.TB, k *kernel, f *file.File, err error) int {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	fd, err := file.Of(k.t.Proc).Alloc(k.t, f, 0, false)
+	fd, err := file.Of(k.T.Proc).Alloc(k.T, f, 0, false)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -28,7 +29,7 @@ func fdOf(tb testing.TB, k *kernel, f *file.File, err error) int {
 
 func eventfd(tb testing.TB, k *kernel, n uint32, flags int) (*file.File, int) {
 	tb.Helper()
-	f, err := NewEventfd(k.t, n, flags)
+	f, err := NewEventfd(k.T, n, flags)
 	return f, fdOf(tb, k, f, err)
 }
 
@@ -47,15 +48,15 @@ func take(t *proc.Thread, f *file.File) (uint64, error) {
 
 func TestEventfd(t *testing.T) {
 	k := newKernel(t)
-	used := k.in.Used(inst.Heap)
-	if _, err := NewEventfd(k.t, 0, 2); err != errno.EINVAL {
+	used := k.In.Used(inst.Heap)
+	if _, err := NewEventfd(k.T, 0, 2); err != errno.EINVAL {
 		t.Error(err)
 	}
-	f, err := NewEventfd(k.t, 3, abi.EFD_NONBLOCK)
+	f, err := NewEventfd(k.T, 3, abi.EFD_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewEventfd(k.t, 2, abi.EFD_NONBLOCK|abi.EFD_SEMAPHORE)
+	s, err := NewEventfd(k.T, 2, abi.EFD_NONBLOCK|abi.EFD_SEMAPHORE)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestEventfd(t *testing.T) {
 		err  error
 	}{{f, 3, nil}, {f, 0, errno.EAGAIN}, {s, 1, nil}, {s, 1, nil}, {s, 0, errno.EAGAIN}}
 	for i, tt := range reads {
-		if v, err := take(k.t, tt.f); v != tt.want || err != tt.err {
+		if v, err := take(k.T, tt.f); v != tt.want || err != tt.err {
 			t.Errorf("%d: %d, %v", i, v, err)
 		}
 	}
@@ -82,33 +83,33 @@ func TestEventfd(t *testing.T) {
 		{1, errno.EAGAIN, abi.POLLIN},
 	}
 	for i, tt := range writes {
-		if err := put(k.t, f, tt.v); err != tt.err {
+		if err := put(k.T, f, tt.v); err != tt.err {
 			t.Errorf("%d: %v", i, err)
 		}
 		if ev := f.Poll() & (abi.POLLIN | abi.POLLOUT); ev != tt.poll {
 			t.Errorf("%d: polls %#x", i, ev)
 		}
 	}
-	if v, err := take(k.t, f); v != math.MaxUint64-1 || err != nil {
+	if v, err := take(k.T, f); v != math.MaxUint64-1 || err != nil {
 		t.Error(v, err)
 	}
-	if _, err := f.Read(k.t, vm.KernelUio(make([]byte, 7))); err != errno.EINVAL {
+	if _, err := f.Read(k.T, vm.KernelUio(make([]byte, 7))); err != errno.EINVAL {
 		t.Error(err)
 	}
-	if _, err := f.Write(k.t, vm.KernelUio(make([]byte, 7))); err != errno.EINVAL {
+	if _, err := f.Write(k.T, vm.KernelUio(make([]byte, 7))); err != errno.EINVAL {
 		t.Error(err)
 	}
 	f.Release()
 	s.Release()
-	if got := k.in.Used(inst.Heap); got != used {
+	if got := k.In.Used(inst.Heap); got != used {
 		t.Errorf("heap %d, before %d", got, used)
 	}
-	b, err := NewEventfd(k.t, 0, 0)
+	b, err := NewEventfd(k.T, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := b.Impl.(*Counter)
-	done := k.spawn(t, threadFlags, func(u *proc.Thread) {
+	done := k.Spawn(t, proctest.ThreadFlags, func(u *proc.Thread) {
 		if v, err := take(u, b); v != 9 || err != nil {
 			t.Error(v, err)
 		}
@@ -119,10 +120,10 @@ func TestEventfd(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	until(func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.readWait == 1 })
-	put(k.t, b, 9)
-	until(func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.writeWait == 1 })
-	take(k.t, b)
+	proctest.Until(func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.readWait == 1 })
+	put(k.T, b, 9)
+	proctest.Until(func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.writeWait == 1 })
+	take(k.T, b)
 	<-done
 	b.Release()
 }
@@ -131,10 +132,10 @@ func TestPoll(t *testing.T) {
 	k := newKernel(t)
 	k.clock.Store(100)
 	f, fd := eventfd(t, k, 0, 0)
-	r, w, err := pipe.New(k.t, 0)
+	r, w, err := pipe.New(k.T, 0)
 	rfd, wfd := fdOf(t, k, r, err), fdOf(t, k, w, err)
 	ask := func(deadline int64, fds ...abi.PollFd) (int, error, []abi.PollFd) {
-		n, err := Poll(k.t, fds, deadline)
+		n, err := Poll(k.T, fds, deadline)
 		return n, err, fds
 	}
 	n, err, fds := ask(0, abi.PollFd{FD: int32(fd), Events: abi.POLLIN | abi.POLLOUT}, abi.PollFd{FD: -1, Revents: 9},
@@ -151,10 +152,10 @@ func TestPoll(t *testing.T) {
 	if n, err, _ := ask(100, abi.PollFd{FD: int32(fd), Events: abi.POLLIN}); n != 0 || err != nil {
 		t.Error(n, err)
 	}
-	used := k.in.Used(inst.Heap)
+	used := k.In.Used(inst.Heap)
 	// Somebody writes while the poll sleeps.
 	started, first := make(chan bool), make(chan bool)
-	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		close(started)
 		fds := []abi.PollFd{{FD: int32(fd), Events: abi.POLLIN}, {FD: int32(rfd), Events: abi.POLLIN}}
 		if n, err := Poll(c, fds, proc.Forever); n != 1 || err != nil || fds[0].Revents != abi.POLLIN {
@@ -167,18 +168,18 @@ func TestPoll(t *testing.T) {
 		}
 	})
 	<-started
-	put(k.t, f, 1)
+	put(k.T, f, 1)
 	<-first
-	file.Of(k.t.Proc).Close(k.t, wfd)
+	file.Of(k.T.Proc).Close(k.T, wfd)
 	<-done
-	until(func() bool { return k.in.Used(inst.Heap) <= used })
+	proctest.Until(func() bool { return k.In.Used(inst.Heap) <= used })
 	// A signal, and too many.
-	k.t.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
-	k.t.Kill(k.t.Proc.PID, proc.SIGUSR1)
+	k.T.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
+	k.T.Kill(k.T.Proc.PID, proc.SIGUSR1)
 	if n, err, _ := ask(proc.Forever, abi.PollFd{FD: int32(fd)}); n != 0 || err != proc.ERestartNoHand {
 		t.Error(n, err)
 	}
-	if _, err := Poll(k.t, make([]abi.PollFd, 5000), 0); err != errno.EINVAL {
+	if _, err := Poll(k.T, make([]abi.PollFd, 5000), 0); err != errno.EINVAL {
 		t.Error(err)
 	}
 }
@@ -186,7 +187,7 @@ func TestPoll(t *testing.T) {
 func TestSelect(t *testing.T) {
 	k := newKernel(t)
 	_, fd := eventfd(t, k, 1, 0)
-	r, w, err := pipe.New(k.t, 0)
+	r, w, err := pipe.New(k.T, 0)
 	rfd, wfd := fdOf(t, k, r, err), fdOf(t, k, w, err)
 	bit := func(fds ...int) []uint64 {
 		s := make([]uint64, 2)
@@ -196,31 +197,31 @@ func TestSelect(t *testing.T) {
 		return s
 	}
 	s := Sets{bit(fd, rfd), bit(fd, wfd), nil}
-	if n, err := Select(k.t, 128, &s, 0); n != 3 || err != nil || s[0][0] != bit(fd)[0] || s[1][0] != bit(fd, wfd)[0] {
+	if n, err := Select(k.T, 128, &s, 0); n != 3 || err != nil || s[0][0] != bit(fd)[0] || s[1][0] != bit(fd, wfd)[0] {
 		t.Error(n, err, s)
 	}
 	s = Sets{bit(rfd), nil, bit(fd)}
-	if n, err := Select(k.t, 100, &s, 0); n != 0 || err != nil || s[0][0] != 0 || s[2][0] != 0 {
+	if n, err := Select(k.T, 100, &s, 0); n != 0 || err != nil || s[0][0] != 0 || s[2][0] != 0 {
 		t.Error(n, err, s)
 	}
 	s = Sets{bit(rfd, 99)}
-	if n, err := Select(k.t, 99, &s, 0); n != 0 || err != nil {
+	if n, err := Select(k.T, 99, &s, 0); n != 0 || err != nil {
 		t.Error(n, err, s)
 	}
 	s = Sets{bit(rfd, 99)}
-	if _, err := Select(k.t, 100, &s, 0); err != errno.EBADF || s[0][0] != bit(rfd)[0] {
+	if _, err := Select(k.T, 100, &s, 0); err != errno.EBADF || s[0][0] != bit(rfd)[0] {
 		t.Error(err, s)
 	}
-	if _, err := Select(k.t, -1, &s, 0); err != errno.EINVAL {
+	if _, err := Select(k.T, -1, &s, 0); err != errno.EINVAL {
 		t.Error(err)
 	}
-	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		s := Sets{bit(rfd)}
 		if n, err := Select(c, 128, &s, proc.Forever); n != 1 || err != nil || s[0][0] != bit(rfd)[0] {
 			t.Error(n, err, s)
 		}
 	})
-	w.Write(k.t, vm.KernelUio([]byte{1}))
+	w.Write(k.T, vm.KernelUio([]byte{1}))
 	<-done
 }
 
@@ -228,16 +229,16 @@ func TestTimerfd(t *testing.T) {
 	k := newKernel(t)
 	k.clock.Store(1000)
 	k.offset.Store(5000)
-	used := k.in.Used(inst.Heap)
+	used := k.In.Used(inst.Heap)
 	for _, tt := range []struct {
 		clock, flags int
 		want         error
 	}{{2, 0, errno.EINVAL}, {99, 0, errno.EINVAL}, {1, 1, errno.EINVAL}} {
-		if _, err := NewTimerfd(k.t, tt.clock, tt.flags); err != tt.want {
+		if _, err := NewTimerfd(k.T, tt.clock, tt.flags); err != tt.want {
 			t.Errorf("%+v: %v", tt, err)
 		}
 	}
-	f, err := NewTimerfd(k.t, abi.CLOCK_MONOTONIC, abi.TFD_NONBLOCK)
+	f, err := NewTimerfd(k.T, abi.CLOCK_MONOTONIC, abi.TFD_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +249,7 @@ func TestTimerfd(t *testing.T) {
 	}
 	reads := func(want uint64, wantErr error) {
 		t.Helper()
-		if v, err := take(k.t, f); v != want || err != wantErr {
+		if v, err := take(k.T, f); v != want || err != wantErr {
 			t.Errorf("read %d, %v; want %d, %v", v, err, want, wantErr)
 		}
 	}
@@ -294,18 +295,18 @@ func TestTimerfd(t *testing.T) {
 	f.Release()
 
 	// The clock of the wall.
-	f, err = NewTimerfd(k.t, abi.CLOCK_REALTIME, abi.TFD_NONBLOCK)
+	f, err = NewTimerfd(k.T, abi.CLOCK_REALTIME, abi.TFD_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c = f.Impl.(*Timer)
-	wall := k.wall(k.in)
+	wall := k.wall(k.In)
 	SetTime(f, abi.TFD_TIMER_ABSTIME|abi.TFD_TIMER_CANCEL_ON_SET, spec(wall+hour, 0))
 	if v, _ := GetTime(f); v != spec(hour, 0) {
 		t.Error(v)
 	}
 	k.offset.Add(hour / 2)
-	ClockWasSet(k.in)
+	ClockWasSet(k.In)
 	reads(0, errno.ECANCELED)
 	reads(0, errno.EAGAIN)
 	if v, _ := GetTime(f); v != spec(hour/2, 0) {
@@ -314,7 +315,7 @@ func TestTimerfd(t *testing.T) {
 	at(k.clock.Load() + hour/2)
 	reads(1, nil)
 	f.Release()
-	if got := k.in.Used(inst.Heap); got != used {
+	if got := k.In.Used(inst.Heap); got != used {
 		t.Errorf("heap %d, before %d", got, used)
 	}
 	e, _ := eventfd(t, k, 0, 0)
@@ -326,13 +327,13 @@ func TestTimerfd(t *testing.T) {
 // The Go timer wakes a reader.
 func TestTimerfdReal(t *testing.T) {
 	k := newKernel(t)
-	f, err := NewTimerfd(k.t, abi.CLOCK_MONOTONIC, 0)
+	f, err := NewTimerfd(k.T, abi.CLOCK_MONOTONIC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	SetTime(f, 0, abi.Itimerspec{Value: abi.Timespec{Nsec: 1000}})
 	k.clock.Store(1000)
-	if v, err := take(k.t, f); v != 1 || err != nil {
+	if v, err := take(k.T, f); v != 1 || err != nil {
 		t.Error(v, err)
 	}
 	f.Release()

@@ -8,15 +8,16 @@ import (
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
+	"mult/kern/internal/proctest"
 	"mult/kern/proc"
 )
 
 func TestFlock(t *testing.T) {
 	k := newKernel(t)
-	used := k.in.Used(inst.Heap)
+	used := k.In.Used(inst.Heap)
 	m := &mem{}
-	a, b := open(t, k.in, m, abi.O_RDONLY), open(t, k.in, m, abi.O_RDONLY)
-	other := open(t, k.in, &mem{}, 0)
+	a, b := open(t, k.In, m, abi.O_RDONLY), open(t, k.In, m, abi.O_RDONLY)
+	other := open(t, k.In, &mem{}, 0)
 	const sh, ex, un, nb = abi.LOCK_SH, abi.LOCK_EX, abi.LOCK_UN, abi.LOCK_NB
 	tests := []struct {
 		f    *File
@@ -39,21 +40,21 @@ func TestFlock(t *testing.T) {
 		{b, sh | ex, errno.EINVAL},
 	}
 	for i, tt := range tests {
-		if err := tt.f.Flock(k.t, tt.op); err != tt.want {
+		if err := tt.f.Flock(k.T, tt.op); err != tt.want {
 			t.Errorf("%d: flock(%d): %v, want %v", i, tt.op, err, tt.want)
 		}
 	}
 	// One that waits gets it when the other's last reference goes.
-	if err := a.Flock(k.t, ex); err != nil {
+	if err := a.Flock(k.T, ex); err != nil {
 		t.Fatal(err)
 	}
-	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		if err := b.Flock(c, sh); err != nil {
 			t.Error(err)
 		}
 	})
-	l := &slot.Of(k.in).locks
-	until(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.sets[m].waiting == 1 })
+	l := &slot.Of(k.In).locks
+	proctest.Until(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.sets[m].waiting == 1 })
 	a.Release()
 	<-done
 	b.Release()
@@ -61,16 +62,16 @@ func TestFlock(t *testing.T) {
 	if len(l.sets) != 0 {
 		t.Errorf("%d sets left", len(l.sets))
 	}
-	until(func() bool { return k.in.Used(inst.Heap) <= used })
-	if got := k.in.Used(inst.Heap); got != used {
+	proctest.Until(func() bool { return k.In.Used(inst.Heap) <= used })
+	if got := k.In.Used(inst.Heap); got != used {
 		t.Errorf("heap %d, before %d", got, used)
 	}
 }
 
 // fd opens m in the process of t.
-func fdOf(tb testing.TB, k *kernel, c *proc.Thread, impl Impl, flags int) int {
+func fdOf(tb testing.TB, k *proctest.Kernel, c *proc.Thread, impl Impl, flags int) int {
 	tb.Helper()
-	fd, err := Of(c.Proc).Alloc(c, open(tb, k.in, impl, flags), 0, false)
+	fd, err := Of(c.Proc).Alloc(c, open(tb, k.In, impl, flags), 0, false)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -80,10 +81,10 @@ func fdOf(tb testing.TB, k *kernel, c *proc.Thread, impl Impl, flags int) int {
 func TestRecordErrors(t *testing.T) {
 	k := newKernel(t)
 	m := &mem{data: make([]byte, 100)}
-	tb := Of(k.t.Proc)
-	rw := fdOf(t, k, k.t, m, abi.O_RDWR)
-	rd := fdOf(t, k, k.t, m, abi.O_RDONLY)
-	wr := fdOf(t, k, k.t, m, abi.O_WRONLY)
+	tb := Of(k.T.Proc)
+	rw := fdOf(t, k, k.T, m, abi.O_RDWR)
+	rd := fdOf(t, k, k.T, m, abi.O_RDONLY)
+	wr := fdOf(t, k, k.T, m, abi.O_WRONLY)
 	fl := func(kind, whence int16, start, n int64) abi.Flock {
 		return abi.Flock{Type: kind, Whence: whence, Start: start, Len: n}
 	}
@@ -111,7 +112,7 @@ func TestRecordErrors(t *testing.T) {
 		{rw, 99, fl(0, 0, 0, 0), errno.EINVAL},
 	}
 	for i, tt := range tests {
-		if err := tb.Lock(k.t, tt.fd, tt.cmd, &tt.fl); err != tt.want {
+		if err := tb.Lock(k.T, tt.fd, tt.cmd, &tt.fl); err != tt.want {
 			t.Errorf("%d: %v, want %v", i, err, tt.want)
 		}
 	}
@@ -121,15 +122,15 @@ func TestRecordErrors(t *testing.T) {
 func TestRecords(t *testing.T) {
 	k := newKernel(t)
 	m := &mem{data: make([]byte, 100)}
-	tb := Of(k.t.Proc)
-	fd := fdOf(t, k, k.t, m, abi.O_RDWR)
+	tb := Of(k.T.Proc)
+	fd := fdOf(t, k, k.T, m, abi.O_RDWR)
 	lock := func(tb *Table, c *proc.Thread, fd, cmd int, kind int16, start, n int64) error {
 		return tb.Lock(c, fd, cmd, &abi.Flock{Type: kind, Start: start, Len: n})
 	}
-	if err := lock(tb, k.t, fd, abi.F_SETLK, abi.F_WRLCK, 10, 10); err != nil {
+	if err := lock(tb, k.T, fd, abi.F_SETLK, abi.F_WRLCK, 10, 10); err != nil {
 		t.Fatal(err)
 	}
-	<-k.spawn(t, 0, func(c *proc.Thread) {
+	<-k.Spawn(t, 0, func(c *proc.Thread) {
 		ctb := Of(c.Proc)
 		tests := []struct {
 			cmd      int
@@ -154,37 +155,37 @@ func TestRecords(t *testing.T) {
 			t.Errorf("F_GETLK: %+v, %v", fl, err)
 		}
 		fl = abi.Flock{Type: abi.F_WRLCK, Start: 30}
-		if err := tb.Lock(k.t, fd, abi.F_GETLK, &fl); err != nil || fl != (abi.Flock{Type: abi.F_WRLCK, Start: 20, PID: int32(c.Proc.PID)}) {
+		if err := tb.Lock(k.T, fd, abi.F_GETLK, &fl); err != nil || fl != (abi.Flock{Type: abi.F_WRLCK, Start: 20, PID: int32(c.Proc.PID)}) {
 			t.Errorf("F_GETLK: %+v, %v", fl, err)
 		}
 		fl = abi.Flock{Type: abi.F_RDLCK, Start: 5, Len: 1}
-		if err := tb.Lock(k.t, fd, abi.F_GETLK, &fl); err != nil || fl.Type != abi.F_UNLCK {
+		if err := tb.Lock(k.T, fd, abi.F_GETLK, &fl); err != nil || fl.Type != abi.F_UNLCK {
 			t.Errorf("F_GETLK: %+v, %v", fl, err)
 		}
 		// Any descriptor's close drops the locks of the process.
 		fd2 := fdOf(t, k, c, m, abi.O_RDONLY)
 		ctb.Close(c, fd2)
-		if err := lock(tb, k.t, fd, abi.F_SETLK, abi.F_WRLCK, 0, 0); err != nil {
+		if err := lock(tb, k.T, fd, abi.F_SETLK, abi.F_WRLCK, 0, 0); err != nil {
 			t.Errorf("after the close: %v", err)
 		}
 	})
 	// A lock of an open file is apart from those of its process.
-	fd2 := fdOf(t, k, k.t, m, abi.O_RDWR)
-	if err := lock(tb, k.t, fd2, abi.F_OFD_SETLK, abi.F_RDLCK, 0, 0); err != errno.EAGAIN {
+	fd2 := fdOf(t, k, k.T, m, abi.O_RDWR)
+	if err := lock(tb, k.T, fd2, abi.F_OFD_SETLK, abi.F_RDLCK, 0, 0); err != errno.EAGAIN {
 		t.Errorf("F_OFD_SETLK: %v", err)
 	}
-	if err := lock(tb, k.t, fd, abi.F_SETLK, abi.F_UNLCK, 0, 0); err != nil {
+	if err := lock(tb, k.T, fd, abi.F_SETLK, abi.F_UNLCK, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := lock(tb, k.t, fd2, abi.F_OFD_SETLK, abi.F_RDLCK, 0, 0); err != nil {
+	if err := lock(tb, k.T, fd2, abi.F_OFD_SETLK, abi.F_RDLCK, 0, 0); err != nil {
 		t.Errorf("F_OFD_SETLK: %v", err)
 	}
 	fl := abi.Flock{Type: abi.F_WRLCK}
-	if err := tb.Lock(k.t, fd, abi.F_GETLK, &fl); err != nil || fl.PID != -1 {
+	if err := tb.Lock(k.T, fd, abi.F_GETLK, &fl); err != nil || fl.PID != -1 {
 		t.Errorf("F_GETLK: %+v, %v", fl, err)
 	}
-	tb.Close(k.t, fd2)
-	if n := len(slot.Of(k.in).locks.sets); n != 0 {
+	tb.Close(k.T, fd2)
+	if n := len(slot.Of(k.In).locks.sets); n != 0 {
 		t.Errorf("%d sets left", n)
 	}
 }
@@ -192,18 +193,18 @@ func TestRecords(t *testing.T) {
 func TestRecordWait(t *testing.T) {
 	k := newKernel(t)
 	m := &mem{}
-	tb := Of(k.t.Proc)
-	fd := fdOf(t, k, k.t, m, abi.O_RDWR)
-	l := &slot.Of(k.in).locks
+	tb := Of(k.T.Proc)
+	fd := fdOf(t, k, k.T, m, abi.O_RDWR)
+	l := &slot.Of(k.In).locks
 	waits := func(n int) {
-		until(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.sets[m].waiting == n })
+		proctest.Until(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.sets[m].waiting == n })
 	}
 	set := func(tb *Table, c *proc.Thread, cmd int, kind int16, start int64) error {
 		return tb.Lock(c, fd, cmd, &abi.Flock{Type: kind, Start: start, Len: 1})
 	}
-	set(tb, k.t, abi.F_SETLK, abi.F_WRLCK, 0)
+	set(tb, k.T, abi.F_SETLK, abi.F_WRLCK, 0)
 	ready := make(chan bool)
-	done := k.spawn(t, 0, func(c *proc.Thread) {
+	done := k.Spawn(t, 0, func(c *proc.Thread) {
 		ctb := Of(c.Proc)
 		set(ctb, c, abi.F_SETLK, abi.F_WRLCK, 1)
 		ready <- true
@@ -213,21 +214,21 @@ func TestRecordWait(t *testing.T) {
 	})
 	<-ready
 	waits(1)
-	if err := set(tb, k.t, abi.F_SETLKW, abi.F_RDLCK, 1); err != errno.EDEADLK {
+	if err := set(tb, k.T, abi.F_SETLKW, abi.F_RDLCK, 1); err != errno.EDEADLK {
 		t.Errorf("deadlock: %v", err)
 	}
-	set(tb, k.t, abi.F_SETLK, abi.F_UNLCK, 0)
+	set(tb, k.T, abi.F_SETLK, abi.F_UNLCK, 0)
 	<-done
 	// A signal ends the wait.
 	end := make(chan bool)
-	done = k.spawn(t, 0, func(c *proc.Thread) {
+	done = k.Spawn(t, 0, func(c *proc.Thread) {
 		c.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
 		set(Of(c.Proc), c, abi.F_SETLK, abi.F_WRLCK, 5)
 		ready <- true
 		<-end
 	})
 	<-ready
-	other := k.spawn(t, 0, func(c *proc.Thread) {
+	other := k.Spawn(t, 0, func(c *proc.Thread) {
 		c.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
 		ready <- true
 		if err := set(Of(c.Proc), c, abi.F_SETLKW, abi.F_WRLCK, 5); err != proc.ERestartSys {
@@ -236,7 +237,7 @@ func TestRecordWait(t *testing.T) {
 	})
 	<-ready
 	waits(1)
-	k.t.Kill(-1, proc.SIGUSR1)
+	k.T.Kill(-1, proc.SIGUSR1)
 	<-other
 	close(end)
 	<-done
@@ -244,23 +245,23 @@ func TestRecordWait(t *testing.T) {
 
 func TestRecordNoMemory(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
-	fd := fdOf(t, k, k.t, &mem{}, abi.O_RDWR)
-	used := k.in.Used(inst.Heap)
-	k.in.SetLimit(inst.Heap, used+100000)
+	tb := Of(k.T.Proc)
+	fd := fdOf(t, k, k.T, &mem{}, abi.O_RDWR)
+	used := k.In.Used(inst.Heap)
+	k.In.SetLimit(inst.Heap, used+100000)
 	n := int64(0)
 	for ; ; n++ {
-		if err := tb.Lock(k.t, fd, abi.F_SETLK, &abi.Flock{Type: abi.F_WRLCK, Start: 2 * n, Len: 1}); err == errno.ENOLCK {
+		if err := tb.Lock(k.T, fd, abi.F_SETLK, &abi.Flock{Type: abi.F_WRLCK, Start: 2 * n, Len: 1}); err == errno.ENOLCK {
 			break
 		} else if err != nil || n > 100000 {
 			t.Fatal(n, err)
 		}
 	}
 	// What is held can be given up, but not be cut in two.
-	if err := tb.Lock(k.t, fd, abi.F_SETLK, &abi.Flock{Type: abi.F_UNLCK}); err != nil {
+	if err := tb.Lock(k.T, fd, abi.F_SETLK, &abi.Flock{Type: abi.F_UNLCK}); err != nil {
 		t.Fatal(err)
 	}
-	if got := k.in.Used(inst.Heap); got != used {
+	if got := k.In.Used(inst.Heap); got != used {
 		t.Errorf("heap %d, before %d", got, used)
 	}
 	if n < 500 {

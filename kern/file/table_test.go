@@ -8,17 +8,18 @@ import (
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
+	"mult/kern/internal/proctest"
 	"mult/kern/proc"
 	"mult/kern/vm"
 )
 
 func TestTable(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
+	tb := Of(k.T.Proc)
 	impl := &mem{}
 	alloc := func(min int) int {
 		t.Helper()
-		fd, err := tb.Alloc(k.t, open(t, k.in, impl, abi.O_RDWR), min, false)
+		fd, err := tb.Alloc(k.T, open(t, k.In, impl, abi.O_RDWR), min, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +31,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, fd := range []int{7, 3, 150} {
-		if err := tb.Close(k.t, fd); err != nil {
+		if err := tb.Close(k.T, fd); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,12 +49,12 @@ func TestTable(t *testing.T) {
 	if fd := alloc(0); fd != 201 {
 		t.Fatal(fd)
 	}
-	setLimit(t, k.t, 300)
-	f := open(t, k.in, impl, 0)
+	setLimit(t, k.T, 300)
+	f := open(t, k.In, impl, 0)
 	for fd := 202; fd < 300; fd++ {
 		alloc(0)
 	}
-	if _, err := tb.Alloc(k.t, f, 0, false); err != errno.EMFILE {
+	if _, err := tb.Alloc(k.T, f, 0, false); err != errno.EMFILE {
 		t.Errorf("beyond the limit: %v", err)
 	}
 	if _, err := tb.Get(1001); err != nil {
@@ -63,7 +64,7 @@ func TestTable(t *testing.T) {
 		if _, err := tb.Get(fd); err != errno.EBADF {
 			t.Errorf("Get(%d): %v", fd, err)
 		}
-		if err := tb.Close(k.t, fd); err != errno.EBADF {
+		if err := tb.Close(k.T, fd); err != errno.EBADF {
 			t.Errorf("Close(%d): %v", fd, err)
 		}
 		if err := tb.SetCloseOnExec(fd, true); err != errno.EBADF {
@@ -74,20 +75,20 @@ func TestTable(t *testing.T) {
 
 func TestReserve(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
-	fd, err := tb.Reserve(k.t, 0, true)
+	tb := Of(k.T.Proc)
+	fd, err := tb.Reserve(k.T, 0, true)
 	if fd != 0 || err != nil {
 		t.Fatal(fd, err)
 	}
-	f := open(t, k.in, &mem{}, 0)
-	tb.Alloc(k.t, f, 0, false)
+	f := open(t, k.In, &mem{}, 0)
+	tb.Alloc(k.T, f, 0, false)
 	if _, err := tb.Get(0); err != errno.EBADF {
 		t.Errorf("Get of a reserved one: %v", err)
 	}
-	if err := tb.Close(k.t, 0); err != errno.EBADF {
+	if err := tb.Close(k.T, 0); err != errno.EBADF {
 		t.Errorf("Close of a reserved one: %v", err)
 	}
-	if _, err := tb.Dup2(k.t, 1, 0); err != errno.EBUSY {
+	if _, err := tb.Dup2(k.T, 1, 0); err != errno.EBUSY {
 		t.Errorf("dup2 onto a reserved one: %v", err)
 	}
 	f.Retain()
@@ -95,21 +96,21 @@ func TestReserve(t *testing.T) {
 	if on, err := tb.CloseOnExec(0); !on || err != nil {
 		t.Error(on, err)
 	}
-	fd, _ = tb.Reserve(k.t, 0, false)
+	fd, _ = tb.Reserve(k.T, 0, false)
 	tb.Cancel(fd)
-	if again, _ := tb.Reserve(k.t, 0, false); again != fd {
+	if again, _ := tb.Reserve(k.T, 0, false); again != fd {
 		t.Errorf("%d, then %d", fd, again)
 	}
 }
 
 func TestDupFcntl(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
-	setLimit(t, k.t, 100)
+	tb := Of(k.T.Proc)
+	setLimit(t, k.T, 100)
 	a, b := &mem{}, &mem{}
-	tb.Alloc(k.t, open(t, k.in, a, abi.O_RDWR), 0, true)
-	tb.Alloc(k.t, open(t, k.in, b, abi.O_RDWR|abi.O_LARGEFILE), 0, false)
-	tb.Alloc(k.t, open(t, k.in, &mem{}, abi.O_PATH), 0, false)
+	tb.Alloc(k.T, open(t, k.In, a, abi.O_RDWR), 0, true)
+	tb.Alloc(k.T, open(t, k.In, b, abi.O_RDWR|abi.O_LARGEFILE), 0, false)
+	tb.Alloc(k.T, open(t, k.In, &mem{}, abi.O_PATH), 0, false)
 	type call struct {
 		name string
 		n    int
@@ -118,22 +119,22 @@ func TestDupFcntl(t *testing.T) {
 	c := func(name string) func(n int, err error) call {
 		return func(n int, err error) call { return call{name, n, err} }
 	}
-	fcntl := func(fd, cmd int, arg uint64) (int, error) { return tb.Fcntl(k.t, fd, cmd, arg) }
+	fcntl := func(fd, cmd int, arg uint64) (int, error) { return tb.Fcntl(k.T, fd, cmd, arg) }
 	tests := []struct {
 		call
 		n   int
 		err error
 	}{
-		{c("dup2 same")(tb.Dup2(k.t, 1, 1)), 1, nil},
-		{c("dup2 same closed")(tb.Dup2(k.t, 9, 9)), -1, errno.EBADF},
-		{c("dup3 same")(tb.Dup3(k.t, 1, 1, false)), -1, errno.EINVAL},
-		{c("dup2 of closed")(tb.Dup2(k.t, 9, 1)), -1, errno.EBADF},
-		{c("dup2 to limit")(tb.Dup2(k.t, 0, 100)), -1, errno.EBADF},
-		{c("dup2 to -1")(tb.Dup2(k.t, 0, -1)), -1, errno.EBADF},
-		{c("dup2 to free")(tb.Dup2(k.t, 0, 99)), 99, nil},
-		{c("dup2 to open")(tb.Dup2(k.t, 0, 1)), 1, nil},
-		{c("dup")(tb.Dup(k.t, 0, 0, false)), 3, nil},
-		{c("dup of O_PATH")(tb.Dup(k.t, 2, 0, false)), 4, nil},
+		{c("dup2 same")(tb.Dup2(k.T, 1, 1)), 1, nil},
+		{c("dup2 same closed")(tb.Dup2(k.T, 9, 9)), -1, errno.EBADF},
+		{c("dup3 same")(tb.Dup3(k.T, 1, 1, false)), -1, errno.EINVAL},
+		{c("dup2 of closed")(tb.Dup2(k.T, 9, 1)), -1, errno.EBADF},
+		{c("dup2 to limit")(tb.Dup2(k.T, 0, 100)), -1, errno.EBADF},
+		{c("dup2 to -1")(tb.Dup2(k.T, 0, -1)), -1, errno.EBADF},
+		{c("dup2 to free")(tb.Dup2(k.T, 0, 99)), 99, nil},
+		{c("dup2 to open")(tb.Dup2(k.T, 0, 1)), 1, nil},
+		{c("dup")(tb.Dup(k.T, 0, 0, false)), 3, nil},
+		{c("dup of O_PATH")(tb.Dup(k.T, 2, 0, false)), 4, nil},
 		{c("F_DUPFD")(fcntl(0, abi.F_DUPFD, 10)), 10, nil},
 		{c("F_DUPFD_CLOEXEC")(fcntl(0, abi.F_DUPFD_CLOEXEC, 10)), 11, nil},
 		{c("F_DUPFD limit")(fcntl(0, abi.F_DUPFD, 100)), -1, errno.EINVAL},
@@ -173,15 +174,15 @@ func TestDupFcntl(t *testing.T) {
 
 func TestForkExecExit(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
+	tb := Of(k.T.Proc)
 	impl := &mem{}
 	for i := range 130 {
-		tb.Alloc(k.t, open(t, k.in, impl, 0), 0, i%2 == 0)
+		tb.Alloc(k.T, open(t, k.In, impl, 0), 0, i%2 == 0)
 	}
-	tb.Close(k.t, 64)
-	tb.Reserve(k.t, 0, false)
-	used := k.in.Used(inst.Heap)
-	<-k.spawn(t, 0, func(c *proc.Thread) {
+	tb.Close(k.T, 64)
+	tb.Reserve(k.T, 0, false)
+	used := k.In.Used(inst.Heap)
+	<-k.Spawn(t, 0, func(c *proc.Thread) {
 		ctb := Of(c.Proc)
 		if ctb == tb {
 			t.Error("a forked process shares the table")
@@ -211,7 +212,7 @@ func TestForkExecExit(t *testing.T) {
 		}
 	})
 	// A share: what one opens, the other sees, until it wants its own.
-	<-k.spawn(t, proc.CLONE_FILES, func(c *proc.Thread) {
+	<-k.Spawn(t, proc.CLONE_FILES, func(c *proc.Thread) {
 		if Of(c.Proc) != tb {
 			t.Error("CLONE_FILES didn't share")
 		}
@@ -227,17 +228,17 @@ func TestForkExecExit(t *testing.T) {
 		}
 	})
 	for range 2 {
-		if _, err := k.t.Wait4(-1, 0); err != nil {
+		if _, err := k.T.Wait4(-1, 0); err != nil {
 			t.Error(err)
 		}
 	}
-	if got := k.in.Used(inst.Heap); got > used {
+	if got := k.In.Used(inst.Heap); got > used {
 		t.Errorf("heap %d, before %d", got, used)
 	}
-	if err := Unshare(k.t); err != nil || Of(k.t.Proc) != tb {
+	if err := Unshare(k.T); err != nil || Of(k.T.Proc) != tb {
 		t.Error("Unshare of an unshared table", err)
 	}
-	exit(k.t.Proc, nil)
+	exit(k.T.Proc, nil)
 	if impl.count() != 130 {
 		t.Errorf("%d of 130 released", impl.count())
 	}
@@ -251,18 +252,18 @@ func (m *mem) count() int {
 
 func TestForkNoMemory(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
+	tb := Of(k.T.Proc)
 	impl := &mem{}
 	for range 200 {
-		tb.Alloc(k.t, open(t, k.in, impl, 0), 0, false)
+		tb.Alloc(k.T, open(t, k.In, impl, 0), 0, false)
 	}
-	used := k.in.Used(inst.Heap)
+	used := k.In.Used(inst.Heap)
 	for room := int64(0); room < tableCost+3*chunkCost; room += 256 {
-		k.in.SetLimit(inst.Heap, used+room)
+		k.In.SetLimit(inst.Heap, used+room)
 		if _, err := tb.clone(); err != errno.ENOMEM {
 			t.Errorf("with %d bytes: %v", room, err)
 		}
-		if now := k.in.Used(inst.Heap); now != used {
+		if now := k.In.Used(inst.Heap); now != used {
 			t.Fatalf("with %d bytes: %d are lost", room, now-used)
 		}
 	}
@@ -273,17 +274,17 @@ func TestForkNoMemory(t *testing.T) {
 
 func TestCloseRange(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
-	setLimit(t, k.t, 10000)
+	tb := Of(k.T.Proc)
+	setLimit(t, k.T, 10000)
 	fill := func() {
 		for fd := range 200 {
 			if f, err := tb.Get(fd); err == nil {
 				f.Release()
 				continue
 			}
-			tb.Alloc(k.t, open(t, k.in, &mem{}, 0), fd, false)
+			tb.Alloc(k.T, open(t, k.In, &mem{}, 0), fd, false)
 		}
-		tb.Alloc(k.t, open(t, k.in, &mem{}, 0), 5000, false)
+		tb.Alloc(k.T, open(t, k.In, &mem{}, 0), 5000, false)
 	}
 	left := func() (n int) {
 		tb.Each(func(int, bool, *File) bool { n++; return true })
@@ -307,7 +308,7 @@ func TestCloseRange(t *testing.T) {
 	}
 	for _, tt := range tests {
 		fill()
-		if err := CloseRange(k.t, tt.first, tt.last, tt.flags); err != tt.err {
+		if err := CloseRange(k.T, tt.first, tt.last, tt.flags); err != tt.err {
 			t.Errorf("%+v: %v", tt, err)
 		}
 		if n := left(); n != tt.left {
@@ -317,7 +318,7 @@ func TestCloseRange(t *testing.T) {
 			if on, _ := tb.CloseOnExec(5000); !on {
 				t.Error("CLOSE_RANGE_CLOEXEC")
 			}
-			exec(k.t)
+			exec(k.T)
 			if n := left(); n != 3 {
 				t.Errorf("%d after exec", n)
 			}
@@ -329,15 +330,15 @@ func TestCloseRange(t *testing.T) {
 // TestTableModel compares the table with a simple one.
 func TestTableModel(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
+	tb := Of(k.T.Proc)
 	const limit = 700
-	setLimit(t, k.t, limit)
+	setLimit(t, k.T, limit)
 	r := rand.New(rand.NewSource(1))
 	var model [limit]*File
 	for range 20000 {
 		switch r.Intn(3) {
 		case 0:
-			f := open(t, k.in, &mem{}, 0)
+			f := open(t, k.In, &mem{}, 0)
 			min := 0
 			if r.Intn(4) == 0 {
 				min = r.Intn(limit)
@@ -346,7 +347,7 @@ func TestTableModel(t *testing.T) {
 			for want < limit && model[want] != nil {
 				want++
 			}
-			fd, err := tb.Alloc(k.t, f, min, false)
+			fd, err := tb.Alloc(k.T, f, min, false)
 			if want == limit {
 				if err != errno.EMFILE {
 					t.Fatalf("%d, %v, want EMFILE", fd, err)
@@ -360,14 +361,14 @@ func TestTableModel(t *testing.T) {
 			model[fd] = f
 		case 1:
 			fd := r.Intn(limit)
-			err := tb.Close(k.t, fd)
+			err := tb.Close(k.T, fd)
 			if (err == nil) != (model[fd] != nil) {
 				t.Fatalf("close(%d): %v", fd, err)
 			}
 			model[fd] = nil
 		case 2:
 			old, new := r.Intn(limit), r.Intn(limit)
-			_, err := tb.Dup2(k.t, old, new)
+			_, err := tb.Dup2(k.T, old, new)
 			if (err == nil) != (model[old] != nil) {
 				t.Fatalf("dup2(%d, %d): %v", old, new, err)
 			}
@@ -389,7 +390,7 @@ func TestTableModel(t *testing.T) {
 // TestCloseRace closes and replaces descriptors while others use them.
 func TestCloseRace(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
+	tb := Of(k.T.Proc)
 	impl := &mem{}
 	var opened, stop atomic.Int64
 	reader := func(c *proc.Thread) {
@@ -406,23 +407,23 @@ func TestCloseRace(t *testing.T) {
 			}
 		}
 	}
-	a, b := k.spawn(t, threadFlags, reader), k.spawn(t, threadFlags, reader)
+	a, b := k.Spawn(t, proctest.ThreadFlags, reader), k.Spawn(t, proctest.ThreadFlags, reader)
 	for i := range 3000 {
-		f := open(t, k.in, impl, abi.O_RDONLY)
+		f := open(t, k.In, impl, abi.O_RDONLY)
 		opened.Add(1)
-		fd, err := tb.Alloc(k.t, f, 0, false)
+		fd, err := tb.Alloc(k.T, f, 0, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if i%2 == 0 {
-			tb.Dup2(k.t, fd, 100)
+			tb.Dup2(k.T, fd, 100)
 		}
-		tb.Close(k.t, fd)
+		tb.Close(k.T, fd)
 	}
 	stop.Store(1)
 	<-a
 	<-b
-	tb.Close(k.t, 100)
+	tb.Close(k.T, 100)
 	if n := int64(impl.count()); n != opened.Load() {
 		t.Errorf("%d opened, %d released", opened.Load(), n)
 	}
@@ -430,15 +431,15 @@ func TestCloseRace(t *testing.T) {
 
 func TestGetAllocs(t *testing.T) {
 	k := newKernel(t)
-	tb := Of(k.t.Proc)
-	tb.Alloc(k.t, open(t, k.in, &stream{}, abi.O_RDWR), 0, false)
+	tb := Of(k.T.Proc)
+	tb.Alloc(k.T, open(t, k.In, &stream{}, abi.O_RDWR), 0, false)
 	u := vm.KernelUio(nil)
 	n := testing.AllocsPerRun(100, func() {
 		f, err := tb.Get(0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.Read(k.t, u)
+		f.Read(k.T, u)
 		f.Release()
 	})
 	if n != 0 {
@@ -450,26 +451,26 @@ func TestGetAllocs(t *testing.T) {
 func TestTwoInstances(t *testing.T) {
 	a, b := newKernel(t), newKernel(t)
 	key := &mem{}
-	fa, fb := open(t, a.in, key, abi.O_RDWR), open(t, b.in, key, abi.O_RDWR)
-	if err := fa.Flock(a.t, abi.LOCK_EX); err != nil {
+	fa, fb := open(t, a.In, key, abi.O_RDWR), open(t, b.In, key, abi.O_RDWR)
+	if err := fa.Flock(a.T, abi.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if err := fb.Flock(b.t, abi.LOCK_EX|abi.LOCK_NB); err != nil {
+	if err := fb.Flock(b.T, abi.LOCK_EX|abi.LOCK_NB); err != nil {
 		t.Errorf("a lock of another instance is seen: %v", err)
 	}
-	if x, y := NextIno(a.in), NextIno(b.in); x != y {
+	if x, y := NextIno(a.In), NextIno(b.In); x != y {
 		t.Errorf("numbers are common: %d, %d", x, y)
 	}
-	fd, _ := Of(a.t.Proc).Alloc(a.t, fa, 0, false)
-	if _, err := Of(b.t.Proc).Get(fd); err != errno.EBADF {
+	fd, _ := Of(a.T.Proc).Alloc(a.T, fa, 0, false)
+	if _, err := Of(b.T.Proc).Get(fd); err != errno.EBADF {
 		t.Errorf("a descriptor of another instance is seen: %v", err)
 	}
 }
 
 func BenchmarkGet(b *testing.B) {
 	k := newKernel(b)
-	tb := Of(k.t.Proc)
-	tb.Alloc(k.t, open(b, k.in, &stream{}, abi.O_RDWR), 0, false)
+	tb := Of(k.T.Proc)
+	tb.Alloc(k.T, open(b, k.In, &stream{}, abi.O_RDWR), 0, false)
 	for b.Loop() {
 		f, _ := tb.Get(0)
 		f.Release()

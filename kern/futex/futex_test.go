@@ -8,6 +8,7 @@ import (
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
+	"mult/kern/internal/proctest"
 	"mult/kern/proc"
 	"mult/kern/vm"
 )
@@ -18,7 +19,7 @@ var forever = proc.Deadline{At: proc.Forever}
 
 func words(tb testing.TB, k *kernel) (*vm.Space, vm.Addr) {
 	tb.Helper()
-	sp := k.t.Space()
+	sp := k.T.Space()
 	a, err := sp.Map(vm.MapArgs{Len: vm.PageSize, Prot: vm.Read | vm.Write, MaxProt: vm.Read | vm.Write})
 	if err != nil {
 		tb.Fatal(err)
@@ -35,7 +36,7 @@ func set(tb testing.TB, sp *vm.Space, a vm.Addr, v uint32) {
 // waiters returns how many wait in an instance.
 func (k *kernel) waiters() int {
 	n := int32(0)
-	tab := slot.Of(k.in)
+	tab := slot.Of(k.In)
 	for i := range tab.buckets {
 		n += tab.buckets[i].count.Load()
 	}
@@ -44,7 +45,7 @@ func (k *kernel) waiters() int {
 
 // asleep returns how many threads of process 1 sleep.
 func (k *kernel) asleep() (n int) {
-	for _, task := range k.t.Proc.Tasks(0, 100) {
+	for _, task := range k.T.Proc.Tasks(0, 100) {
 		if task.State == 'S' {
 			n++
 		}
@@ -54,12 +55,12 @@ func (k *kernel) asleep() (n int) {
 
 func (k *kernel) waiter(tb testing.TB, a vm.Addr, val, bitset uint32, want error) <-chan struct{} {
 	n := k.waiters()
-	done := k.spawn(tb, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(tb, proctest.ThreadFlags, func(c *proc.Thread) {
 		if err := Wait(c, a, val, bitset, false, forever); err != want {
 			tb.Errorf("wait: %v, want %v", err, want)
 		}
 	})
-	until(func() bool { return k.waiters() == n+1 && k.asleep() >= n+1 })
+	proctest.Until(func() bool { return k.waiters() == n+1 && k.asleep() >= n+1 })
 	return done
 }
 
@@ -72,24 +73,24 @@ func TestErrors(t *testing.T) {
 		name      string
 		got, want error
 	}{
-		{"value", Wait(k.t, a, 2, all, false, forever), errno.EAGAIN},
-		{"bitset", Wait(k.t, a, 1, 0, false, forever), errno.EINVAL},
-		{"alignment", Wait(k.t, a+2, 1, all, false, forever), errno.EINVAL},
-		{"fault", Wait(k.t, a+vm.PageSize, 0, all, false, forever), errno.EFAULT},
-		{"null", Wait(k.t, 0, 0, all, false, forever), errno.EFAULT},
-		{"kernel", Wait(k.t, 1<<63, 0, all, false, forever), errno.EFAULT},
-		{"time", Wait(k.t, a, 1, all, false, proc.Deadline{}), errno.ETIMEDOUT},
-		{"wake bitset", err2(Wake(k.t, a, 1, 0, false)), errno.EINVAL},
-		{"wake alignment", err2(Wake(k.t, a+1, 1, all, false)), errno.EINVAL},
-		{"wake kernel", err2(Wake(k.t, 1<<63, 1, all, false)), errno.EFAULT},
-		{"wake of nothing", err2(Wake(k.t, a, 1, all, false)), nil},
-		{"requeue wake < 0", err2(Requeue(k.t, a, -1, 1, a, Compare{}, false)), errno.EINVAL},
-		{"requeue move < 0", err2(Requeue(k.t, a, 1, -1, a, Compare{}, false)), errno.EINVAL},
-		{"requeue value", err2(Requeue(k.t, a, 1, 1, a, Compare{true, 7}, false)), errno.EAGAIN},
-		{"requeue fault", err2(Requeue(k.t, a+vm.PageSize, 1, 1, a, Compare{true, 7}, false)), errno.EFAULT},
-		{"wake op", err2(WakeOp(k.t, a, 1, a, 1, 7<<28, false)), errno.ENOSYS},
-		{"wake cmp", err2(WakeOp(k.t, a, 1, a, 1, 6<<24, false)), errno.ENOSYS},
-		{"wake op fault", err2(WakeOp(k.t, a, 1, a+vm.PageSize, 1, 0, false)), errno.EFAULT},
+		{"value", Wait(k.T, a, 2, all, false, forever), errno.EAGAIN},
+		{"bitset", Wait(k.T, a, 1, 0, false, forever), errno.EINVAL},
+		{"alignment", Wait(k.T, a+2, 1, all, false, forever), errno.EINVAL},
+		{"fault", Wait(k.T, a+vm.PageSize, 0, all, false, forever), errno.EFAULT},
+		{"null", Wait(k.T, 0, 0, all, false, forever), errno.EFAULT},
+		{"kernel", Wait(k.T, 1<<63, 0, all, false, forever), errno.EFAULT},
+		{"time", Wait(k.T, a, 1, all, false, proc.Deadline{}), errno.ETIMEDOUT},
+		{"wake bitset", err2(Wake(k.T, a, 1, 0, false)), errno.EINVAL},
+		{"wake alignment", err2(Wake(k.T, a+1, 1, all, false)), errno.EINVAL},
+		{"wake kernel", err2(Wake(k.T, 1<<63, 1, all, false)), errno.EFAULT},
+		{"wake of nothing", err2(Wake(k.T, a, 1, all, false)), nil},
+		{"requeue wake < 0", err2(Requeue(k.T, a, -1, 1, a, Compare{}, false)), errno.EINVAL},
+		{"requeue move < 0", err2(Requeue(k.T, a, 1, -1, a, Compare{}, false)), errno.EINVAL},
+		{"requeue value", err2(Requeue(k.T, a, 1, 1, a, Compare{true, 7}, false)), errno.EAGAIN},
+		{"requeue fault", err2(Requeue(k.T, a+vm.PageSize, 1, 1, a, Compare{true, 7}, false)), errno.EFAULT},
+		{"wake op", err2(WakeOp(k.T, a, 1, a, 1, 7<<28, false)), errno.ENOSYS},
+		{"wake cmp", err2(WakeOp(k.T, a, 1, a, 1, 6<<24, false)), errno.ENOSYS},
+		{"wake op fault", err2(WakeOp(k.T, a, 1, a+vm.PageSize, 1, 0, false)), errno.EFAULT},
 	}
 	for _, tt := range tests {
 		if tt.got != tt.want {
@@ -112,7 +113,7 @@ func TestWake(t *testing.T) {
 	even := k.waiter(t, a, 5, 2, nil)
 	wake := func(n int, bits uint32, want int) {
 		t.Helper()
-		if got, err := Wake(k.t, a, n, bits, false); got != want || err != nil {
+		if got, err := Wake(k.T, a, n, bits, false); got != want || err != nil {
 			t.Errorf("woke %d, want %d: %v", got, want, err)
 		}
 	}
@@ -128,7 +129,7 @@ func TestWake(t *testing.T) {
 	wake(10, 6, 1)
 	<-even
 	wake(10, all, 0)
-	if n, _ := Wake(k.t, a+4, 1, all, false); n != 0 {
+	if n, _ := Wake(k.T, a+4, 1, all, false); n != 0 {
 		t.Error(n)
 	}
 }
@@ -141,19 +142,19 @@ func TestRequeue(t *testing.T) {
 	for range 5 {
 		done = append(done, k.waiter(t, a, 0, all, nil))
 	}
-	if n, err := Requeue(k.t, a, 1, 2, b, Compare{true, 0}, false); n != 3 || err != nil {
+	if n, err := Requeue(k.T, a, 1, 2, b, Compare{true, 0}, false); n != 3 || err != nil {
 		t.Error(n, err)
 	}
 	<-done[0]
-	if n, _ := Wake(k.t, a, 9, all, false); n != 2 {
+	if n, _ := Wake(k.T, a, 9, all, false); n != 2 {
 		t.Errorf("%d stayed", n)
 	}
 	<-done[3]
 	<-done[4]
-	if n, err := Requeue(k.t, b, 0, 9, b, Compare{}, false); n != 2 || err != nil {
+	if n, err := Requeue(k.T, b, 0, 9, b, Compare{}, false); n != 2 || err != nil {
 		t.Error(n, err)
 	}
-	if n, _ := Wake(k.t, b, 9, all, false); n != 2 {
+	if n, _ := Wake(k.T, b, 9, all, false); n != 2 {
 		t.Errorf("%d were moved", n)
 	}
 	<-done[1]
@@ -185,13 +186,13 @@ func TestWakeOp(t *testing.T) {
 		if tt.second {
 			want = 2
 		}
-		if n, err := WakeOp(k.t, a, 1, b, 1, tt.op, false); n != want || err != nil {
+		if n, err := WakeOp(k.T, a, 1, b, 1, tt.op, false); n != want || err != nil {
 			t.Errorf("%d: woke %d: %v", i, n, err)
 		}
 		if v, _ := sp.Load32(b); v != tt.new {
 			t.Errorf("%d: %d, want %d", i, v, tt.new)
 		}
-		Wake(k.t, b, 1, all, false)
+		Wake(k.T, b, 1, all, false)
 		<-x
 		<-y
 	}
@@ -202,14 +203,14 @@ func TestClockSet(t *testing.T) {
 	k := newKernel(t)
 	_, a := words(t, k)
 	var wall atomic.Int64
-	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		if err := Wait(c, a, 0, all, false, proc.Deadline{At: 1 << 60, Wall: wall.Load}); err != errno.ETIMEDOUT {
 			t.Error(err)
 		}
 	})
-	until(func() bool { return k.waiters() == 1 && k.asleep() == 1 })
+	proctest.Until(func() bool { return k.waiters() == 1 && k.asleep() == 1 })
 	wall.Store(1 << 60)
-	proc.TableOf(k.in).ClockWasSet()
+	proc.TableOf(k.In).ClockWasSet()
 	<-done
 	if k.waiters() != 0 {
 		t.Error("a waiter is left")
@@ -220,7 +221,7 @@ func TestSignalAndRestart(t *testing.T) {
 	k := newKernel(t)
 	_, a := words(t, k)
 	for _, deadline := range []int64{proc.Forever, 1 << 60} {
-		done := k.spawn(t, 0, func(c *proc.Thread) {
+		done := k.Spawn(t, 0, func(c *proc.Thread) {
 			c.Sigaction(proc.SIGUSR1, &proc.Action{Handler: 1 << 20})
 			err := Wait(c, a, 0, all, false, proc.Deadline{At: deadline})
 			if deadline == proc.Forever && err != proc.ERestartSys {
@@ -230,8 +231,8 @@ func TestSignalAndRestart(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		until(func() bool { return k.waiters() == 1 })
-		k.t.Kill(-1, proc.SIGUSR1)
+		proctest.Until(func() bool { return k.waiters() == 1 })
+		k.T.Kill(-1, proc.SIGUSR1)
 		<-done
 	}
 }
@@ -267,7 +268,7 @@ func TestMutex(t *testing.T) {
 	}
 	var done []<-chan struct{}
 	for range 4 {
-		done = append(done, k.spawn(t, threadFlags, worker))
+		done = append(done, k.Spawn(t, proctest.ThreadFlags, worker))
 	}
 	for _, d := range done {
 		<-d
@@ -290,7 +291,7 @@ func put64(tb testing.TB, sp *vm.Space, a vm.Addr, v uint64) {
 func TestRobust(t *testing.T) {
 	k := newKernel(t)
 	sp, a := words(t, k)
-	tid := uint32(k.t.TID)
+	tid := uint32(k.T.TID)
 	// Head at a; entries at a+64, a+128; pending a+192; futexes 16 behind.
 	e1, e2, pend := a+64, a+128, a+192
 	put64(t, sp, a, uint64(e1))
@@ -302,15 +303,15 @@ func TestRobust(t *testing.T) {
 	set(t, sp, e2+16, tid+1)
 	set(t, sp, pend+16, tid)
 	set(t, sp, a+256, 9)
-	w := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	w := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		if err := Wait(c, e1+16, tid|abi.FUTEX_WAITERS, all, true, forever); err != nil {
 			t.Error(err)
 		}
 	})
-	until(func() bool { return k.waiters() == 1 && k.asleep() == 1 })
-	k.t.SetRobustList(a, abi.RobustListHeadSize)
-	k.t.SetTIDAddress(a + 256)
-	ThreadExit(k.t)
+	proctest.Until(func() bool { return k.waiters() == 1 && k.asleep() == 1 })
+	k.T.SetRobustList(a, abi.RobustListHeadSize)
+	k.T.SetTIDAddress(a + 256)
+	ThreadExit(k.T)
 	<-w
 	for _, tt := range []struct {
 		a    vm.Addr
@@ -322,8 +323,8 @@ func TestRobust(t *testing.T) {
 	}
 	// Lists that don't end, or lead nowhere.
 	put64(t, sp, e2, uint64(e1))
-	k.t.SetRobustList(a, abi.RobustListHeadSize)
-	ThreadExit(k.t)
+	k.T.SetRobustList(a, abi.RobustListHeadSize)
+	ThreadExit(k.T)
 	r := rand.New(rand.NewSource(4))
 	for range 300 {
 		for at := vm.Addr(0); at < 256; at += 8 {
@@ -332,8 +333,8 @@ func TestRobust(t *testing.T) {
 				put64(t, sp, a+at, r.Uint64())
 			}
 		}
-		k.t.SetRobustList(a+vm.Addr(r.Intn(5000)), abi.RobustListHeadSize)
-		ThreadExit(k.t)
+		k.T.SetRobustList(a+vm.Addr(r.Intn(5000)), abi.RobustListHeadSize)
+		ThreadExit(k.T)
 	}
 }
 
@@ -344,14 +345,14 @@ func TestTwoInstances(t *testing.T) {
 	if b.waiters() != 0 {
 		t.Error("a waiter of another instance is seen")
 	}
-	Wake(a.t, at, 1, all, false)
+	Wake(a.T, at, 1, all, false)
 	<-w
-	used := a.in.Used(inst.Heap)
-	if err := alloc(a.in, nil); err != nil || a.in.Used(inst.Heap) != used+tableCost {
+	used := a.In.Used(inst.Heap)
+	if err := alloc(a.In, nil); err != nil || a.In.Used(inst.Heap) != used+tableCost {
 		t.Error("not charged", err)
 	}
-	free(a.in)
-	if a.in.Used(inst.Heap) != used {
+	free(a.In)
+	if a.In.Used(inst.Heap) != used {
 		t.Error("not given back")
 	}
 }
@@ -361,6 +362,6 @@ func BenchmarkWakeNobody(b *testing.B) {
 	_, a := words(b, k)
 	b.ReportAllocs()
 	for b.Loop() {
-		Wake(k.t, a, 1, all, false)
+		Wake(k.T, a, 1, all, false)
 	}
 }

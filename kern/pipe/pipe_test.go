@@ -9,13 +9,14 @@ import (
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
+	"mult/kern/internal/proctest"
 	"mult/kern/proc"
 	"mult/kern/vm"
 )
 
-func ends(tb testing.TB, k *kernel, flags int) (r, w *file.File) {
+func ends(tb testing.TB, k *proctest.Kernel, flags int) (r, w *file.File) {
 	tb.Helper()
-	r, w, err := New(k.t, flags)
+	r, w, err := New(k.T, flags)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func pipeOf(f *file.File) *Pipe { return f.Impl.(*End).p }
 
 // until waits until f is true of a pipe.
 func (p *Pipe) until(f func() bool) {
-	until(func() bool { p.mu.Lock(); defer p.mu.Unlock(); return f() })
+	proctest.Until(func() bool { p.mu.Lock(); defer p.mu.Unlock(); return f() })
 }
 
 func write(t *proc.Thread, f *file.File, n int) (int, error) {
@@ -46,8 +47,8 @@ func handle(c *proc.Thread, sigs ...proc.Signal) {
 
 func TestNonblock(t *testing.T) {
 	k := newKernel(t)
-	used := k.in.Used(inst.Heap)
-	handle(k.t, proc.SIGPIPE)
+	used := k.In.Used(inst.Heap)
+	handle(k.T, proc.SIGPIPE)
 	r, w := ends(t, k, abi.O_NONBLOCK)
 	steps := []struct {
 		write bool
@@ -75,9 +76,9 @@ func TestNonblock(t *testing.T) {
 		var n int
 		var err error
 		if s.write {
-			n, err = write(k.t, w, s.n)
+			n, err = write(k.T, w, s.n)
 		} else {
-			n, err = read(k.t, r, s.n)
+			n, err = read(k.T, r, s.n)
 		}
 		if n != s.want || err != s.err {
 			t.Errorf("%d: %d, %v; want %d, %v", i, n, err, s.want, s.err)
@@ -89,61 +90,61 @@ func TestNonblock(t *testing.T) {
 			t.Errorf("%d: writer polls %#x, want %#x", i, ev, s.w)
 		}
 	}
-	if _, err := read(k.t, w, 1); err != errno.EBADF {
+	if _, err := read(k.T, w, 1); err != errno.EBADF {
 		t.Errorf("read of the writing end: %v", err)
 	}
-	if _, err := write(k.t, r, 1); err != errno.EBADF {
+	if _, err := write(k.T, r, 1); err != errno.EBADF {
 		t.Errorf("write of the reading end: %v", err)
 	}
-	if _, err := r.Seek(k.t, 0, 0); err != errno.ESPIPE {
+	if _, err := r.Seek(k.T, 0, 0); err != errno.ESPIPE {
 		t.Errorf("lseek: %v", err)
 	}
-	write(k.t, w, 5)
+	write(k.T, w, 5)
 	w.Release()
 	if ev := r.Poll() & mask; ev != abi.POLLIN|abi.POLLHUP {
 		t.Errorf("reader without writers polls %#x", ev)
 	}
-	if n, err := read(k.t, r, 10); n != 5 || err != nil {
+	if n, err := read(k.T, r, 10); n != 5 || err != nil {
 		t.Error(n, err)
 	}
-	if n, err := read(k.t, r, 10); n != 0 || err != nil {
+	if n, err := read(k.T, r, 10); n != 0 || err != nil {
 		t.Error(n, err)
 	}
 	r.Release()
-	if got := k.in.Used(inst.Heap); got != used {
+	if got := k.In.Used(inst.Heap); got != used {
 		t.Errorf("heap %d, before %d", got, used)
 	}
 }
 
 func TestBrokenPipe(t *testing.T) {
 	k := newKernel(t)
-	handle(k.t, proc.SIGPIPE)
+	handle(k.T, proc.SIGPIPE)
 	r, w := ends(t, k, 0)
 	defer w.Release()
 	r.Release()
 	if ev := w.Poll(); ev&abi.POLLERR == 0 {
 		t.Errorf("writer polls %#x", ev)
 	}
-	if n, err := write(k.t, w, 0); n != 0 || err != nil {
+	if n, err := write(k.T, w, 0); n != 0 || err != nil {
 		t.Error(n, err)
 	}
-	if k.t.Interrupted() {
+	if k.T.Interrupted() {
 		t.Fatal("a signal too early")
 	}
-	if n, err := write(k.t, w, 1); n != 0 || err != errno.EPIPE {
+	if n, err := write(k.T, w, 1); n != 0 || err != errno.EPIPE {
 		t.Error(n, err)
 	}
-	if d := k.t.NextSignal(); d.Info.Signo != proc.SIGPIPE {
+	if d := k.T.NextSignal(); d.Info.Signo != proc.SIGPIPE {
 		t.Errorf("signal %v", d.Info.Signo)
 	}
-	k.t.SetSigMask(0)
+	k.T.SetSigMask(0)
 	// A writer that waits; what it has written already counts.
 	for _, n := range []int{100, 70000} {
 		r, w := ends(t, k, 0)
 		if n == 100 {
-			write(k.t, w, DefaultSize)
+			write(k.T, w, DefaultSize)
 		}
-		done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+		done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 			got, err := write(c, w, n)
 			if n == 100 && (got != 0 || err != errno.EPIPE) || n != 100 && (got != DefaultSize || err != nil) {
 				t.Errorf("%d: %d, %v", n, got, err)
@@ -165,7 +166,7 @@ func TestBlocking(t *testing.T) {
 	r, w := ends(t, k, 0)
 	p := pipeOf(r)
 	var got bytes.Buffer
-	done := k.spawn(t, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 		for {
 			b := make([]byte, 5000)
 			n, err := r.Read(c, vm.KernelUio(b))
@@ -182,7 +183,7 @@ func TestBlocking(t *testing.T) {
 	want := make([]byte, 1<<20)
 	rand.New(rand.NewSource(3)).Read(want)
 	for off, size := 0, 1; off < len(want); size = size*3%200000 + 1 {
-		n, err := w.Write(k.t, vm.KernelUio(want[off:min(off+size, len(want))]))
+		n, err := w.Write(k.T, vm.KernelUio(want[off:min(off+size, len(want))]))
 		if err != nil || n != min(size, len(want)-off) {
 			t.Fatal(n, err)
 		}
@@ -211,11 +212,11 @@ func TestAtomic(t *testing.T) {
 			}
 		}
 	}
-	a, b := k.spawn(t, threadFlags, writer(1)), k.spawn(t, threadFlags, writer(2))
+	a, b := k.Spawn(t, proctest.ThreadFlags, writer(1)), k.Spawn(t, proctest.ThreadFlags, writer(2))
 	buf := make([]byte, record)
 	for i := range 2 * records {
 		for have := 0; have < record; {
-			n, err := r.Read(k.t, vm.KernelUio(buf[have:]))
+			n, err := r.Read(k.T, vm.KernelUio(buf[have:]))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,7 +239,7 @@ func TestReadersShare(t *testing.T) {
 	total := make(chan int, 3)
 	var done []<-chan struct{}
 	for range 3 {
-		done = append(done, k.spawn(t, threadFlags, func(c *proc.Thread) {
+		done = append(done, k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
 			sum := 0
 			for {
 				n, err := read(c, r, 7)
@@ -255,7 +256,7 @@ func TestReadersShare(t *testing.T) {
 	}
 	p.until(func() bool { return p.readWait == 3 })
 	for range 3000 {
-		write(k.t, w, 10)
+		write(k.T, w, 10)
 	}
 	w.Release()
 	sum := 0
@@ -273,23 +274,23 @@ func TestInterrupt(t *testing.T) {
 	k := newKernel(t)
 	r, w := ends(t, k, 0)
 	p := pipeOf(r)
-	done := k.spawn(t, 0, func(c *proc.Thread) {
+	done := k.Spawn(t, 0, func(c *proc.Thread) {
 		handle(c, proc.SIGUSR1)
 		if _, err := read(c, r, 1); err != proc.ERestartSys {
 			t.Error(err)
 		}
 	})
 	p.until(func() bool { return p.readWait == 1 })
-	k.t.Kill(-1, proc.SIGUSR1)
+	k.T.Kill(-1, proc.SIGUSR1)
 	<-done
-	done = k.spawn(t, 0, func(c *proc.Thread) {
+	done = k.Spawn(t, 0, func(c *proc.Thread) {
 		handle(c, proc.SIGUSR1)
 		if n, err := write(c, w, DefaultSize+1); n != DefaultSize || err != nil {
 			t.Error(n, err)
 		}
 	})
 	p.until(func() bool { return p.writeWait == 1 })
-	k.t.Kill(-1, proc.SIGUSR1)
+	k.T.Kill(-1, proc.SIGUSR1)
 	<-done
 	w.Release()
 	r.Release()
@@ -298,7 +299,7 @@ func TestInterrupt(t *testing.T) {
 func TestFault(t *testing.T) {
 	k := newKernel(t)
 	r, w := ends(t, k, abi.O_NONBLOCK)
-	sp := k.t.Space()
+	sp := k.T.Space()
 	a, err := sp.Map(vm.MapArgs{Len: 2 * vm.PageSize, Prot: vm.Read | vm.Write, MaxProt: vm.Read | vm.Write})
 	if err != nil {
 		t.Fatal(err)
@@ -314,53 +315,53 @@ func TestFault(t *testing.T) {
 		return u
 	}
 	edge := a + vm.PageSize
-	if n, err := w.Write(k.t, at(edge, 10)); n != 0 || err != errno.EFAULT {
+	if n, err := w.Write(k.T, at(edge, 10)); n != 0 || err != errno.EFAULT {
 		t.Error(n, err)
 	}
-	if n, err := w.Write(k.t, at(edge-6, 10)); n != 6 || err != nil {
+	if n, err := w.Write(k.T, at(edge-6, 10)); n != 6 || err != nil {
 		t.Error(n, err)
 	}
-	if n, err := r.Read(k.t, at(edge, 10)); n != 0 || err != errno.EFAULT {
+	if n, err := r.Read(k.T, at(edge, 10)); n != 0 || err != errno.EFAULT {
 		t.Error(n, err)
 	}
-	if n, err := r.Read(k.t, at(edge-4, 10)); n != 4 || err != nil {
+	if n, err := r.Read(k.T, at(edge-4, 10)); n != 4 || err != nil {
 		t.Error(n, err)
 	}
-	if n, err := read(k.t, r, 10); n != 2 || err != nil {
+	if n, err := read(k.T, r, 10); n != 2 || err != nil {
 		t.Error(n, err)
 	}
 }
 
 func TestPipeSize(t *testing.T) {
 	k := newKernel(t)
-	tb := file.Of(k.t.Proc)
+	tb := file.Of(k.T.Proc)
 	r, w := ends(t, k, abi.O_NONBLOCK)
-	fd, _ := tb.Alloc(k.t, r, 0, false)
+	fd, _ := tb.Alloc(k.T, r, 0, false)
 	set := func(n uint64) func() (int, error) {
-		return func() (int, error) { return tb.Fcntl(k.t, fd, abi.F_SETPIPE_SZ, n) }
+		return func() (int, error) { return tb.Fcntl(k.T, fd, abi.F_SETPIPE_SZ, n) }
 	}
 	tests := []struct {
 		f    func() (int, error)
 		want int
 		err  error
 	}{
-		{func() (int, error) { return tb.Fcntl(k.t, fd, abi.F_GETPIPE_SZ, 0) }, 65536, nil},
+		{func() (int, error) { return tb.Fcntl(k.T, fd, abi.F_GETPIPE_SZ, 0) }, 65536, nil},
 		{set(1<<32 + 1), 0, errno.EINVAL},
 		{set(1<<31 + 1), 0, errno.EINVAL},
 		{set(1 << 31), 0, errno.EPERM},
 		{set(MaxSize + 1), 0, errno.EPERM},
 		{set(0), 4096, nil},
-		{func() (int, error) { return write(k.t, w, 10000) }, 4096, nil},
-		{func() (int, error) { return write(k.t, w, 10000) }, 0, errno.EAGAIN},
+		{func() (int, error) { return write(k.T, w, 10000) }, 4096, nil},
+		{func() (int, error) { return write(k.T, w, 10000) }, 0, errno.EAGAIN},
 		{set(5000), 8192, nil},
-		{func() (int, error) { return write(k.t, w, 10000) }, 4096, nil},
-		{func() (int, error) { return read(k.t, r, 1000) }, 1000, nil},
+		{func() (int, error) { return write(k.T, w, 10000) }, 4096, nil},
+		{func() (int, error) { return read(k.T, r, 1000) }, 1000, nil},
 		{set(4096), 0, errno.EBUSY},
 		{set(MaxSize), MaxSize, nil},
-		{func() (int, error) { return write(k.t, w, MaxSize) }, MaxSize - 7192, nil},
-		{func() (int, error) { return read(k.t, r, MaxSize-4000) }, MaxSize - 4000, nil},
+		{func() (int, error) { return write(k.T, w, MaxSize) }, MaxSize - 7192, nil},
+		{func() (int, error) { return read(k.T, r, MaxSize-4000) }, MaxSize - 4000, nil},
 		{set(1), 4096, nil},
-		{func() (int, error) { return read(k.t, r, MaxSize) }, 4000, nil},
+		{func() (int, error) { return read(k.T, r, MaxSize) }, 4000, nil},
 	}
 	for i, tt := range tests {
 		if n, err := tt.f(); n != tt.want || err != tt.err {
@@ -371,34 +372,34 @@ func TestPipeSize(t *testing.T) {
 
 func TestNoMemory(t *testing.T) {
 	k := newKernel(t)
-	used := k.in.Used(inst.Heap)
+	used := k.In.Used(inst.Heap)
 	for room := int64(0); room < 1300; room += 50 {
-		k.in.SetLimit(inst.Heap, used+room)
-		if r, w, err := New(k.t, 0); err == nil {
+		k.In.SetLimit(inst.Heap, used+room)
+		if r, w, err := New(k.T, 0); err == nil {
 			w.Release()
 			r.Release()
 		} else if err != errno.ENFILE {
 			t.Errorf("with %d bytes: %v", room, err)
 		}
-		if got := k.in.Used(inst.Heap); got != used {
+		if got := k.In.Used(inst.Heap); got != used {
 			t.Fatalf("with %d bytes: %d lost", room, got-used)
 		}
 	}
-	k.in.SetLimit(inst.Heap, used+100000)
+	k.In.SetLimit(inst.Heap, used+100000)
 	r, w := ends(t, k, abi.O_NONBLOCK)
-	k.in.SetLimit(inst.Heap, k.in.Used(inst.Heap))
-	if _, err := write(k.t, w, 1); err != errno.ENOMEM {
+	k.In.SetLimit(inst.Heap, k.In.Used(inst.Heap))
+	if _, err := write(k.T, w, 1); err != errno.ENOMEM {
 		t.Error(err)
 	}
-	k.in.SetLimit(inst.Heap, k.in.Used(inst.Heap)+5000)
-	if n, err := write(k.t, w, 10000); n != 4096 || err != nil {
+	k.In.SetLimit(inst.Heap, k.In.Used(inst.Heap)+5000)
+	if n, err := write(k.T, w, 10000); n != 4096 || err != nil {
 		t.Error(n, err)
 	}
-	if n, err := write(k.t, w, 1); n != 0 || err != errno.ENOMEM {
+	if n, err := write(k.T, w, 1); n != 0 || err != errno.ENOMEM {
 		t.Error(n, err)
 	}
-	read(k.t, r, 100)
-	if n, err := write(k.t, w, 100); n != 100 || err != nil {
+	read(k.T, r, 100)
+	if n, err := write(k.T, w, 100); n != 100 || err != nil {
 		t.Error(n, err)
 	}
 }
@@ -407,7 +408,7 @@ func TestAllocs(t *testing.T) {
 	k := newKernel(t)
 	r, w := ends(t, k, 0)
 	b := []byte{1}
-	sp := k.t.Space()
+	sp := k.T.Space()
 	a, err := sp.Map(vm.MapArgs{Len: vm.PageSize, Prot: vm.Read | vm.Write, MaxProt: vm.Read | vm.Write})
 	if err != nil {
 		t.Fatal(err)
@@ -416,14 +417,14 @@ func TestAllocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	var u vm.Uio
-	w.Write(k.t, vm.KernelUio(b))
+	w.Write(k.T, vm.KernelUio(b))
 	n := testing.AllocsPerRun(1000, func() {
 		u.SetAt(sp, a, 1)
-		if _, err := w.Write(k.t, &u); err != nil {
+		if _, err := w.Write(k.T, &u); err != nil {
 			t.Fatal(err)
 		}
 		u.SetAt(sp, a, 1)
-		if _, err := r.Read(k.t, &u); err != nil {
+		if _, err := r.Read(k.T, &u); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -435,15 +436,15 @@ func TestAllocs(t *testing.T) {
 func BenchmarkByte(b *testing.B) {
 	k := newKernel(b)
 	r, w := ends(b, k, 0)
-	sp := k.t.Space()
+	sp := k.T.Space()
 	a, _ := sp.Map(vm.MapArgs{Len: vm.PageSize, Prot: vm.Read | vm.Write, MaxProt: vm.Read | vm.Write})
 	sp.CopyOut(a, []byte{1})
 	var u vm.Uio
 	for b.Loop() {
 		u.SetAt(sp, a, 1)
-		w.Write(k.t, &u)
+		w.Write(k.T, &u)
 		u.SetAt(sp, a, 1)
-		r.Read(k.t, &u)
+		r.Read(k.T, &u)
 	}
 }
 
@@ -451,7 +452,7 @@ func BenchmarkBandwidth(b *testing.B) {
 	k := newKernel(b)
 	r, w := ends(b, k, 0)
 	const size = 65536
-	done := k.spawn(b, threadFlags, func(c *proc.Thread) {
+	done := k.Spawn(b, proctest.ThreadFlags, func(c *proc.Thread) {
 		buf := make([]byte, size)
 		for {
 			if n, _ := r.Read(c, vm.KernelUio(buf)); n == 0 {
@@ -462,7 +463,7 @@ func BenchmarkBandwidth(b *testing.B) {
 	buf := make([]byte, size)
 	b.SetBytes(size)
 	for b.Loop() {
-		w.Write(k.t, vm.KernelUio(buf))
+		w.Write(k.T, vm.KernelUio(buf))
 	}
 	w.Release()
 	<-done

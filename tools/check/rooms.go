@@ -118,6 +118,11 @@ var Rooms = []Room{
 		TestsMayNot: machine,
 	},
 	{
+		Path: "kern/internal/proctest/...",
+		Owns: "a machine with a process, for the tests of subsystems",
+		Own:  []string{"arch/hosted/...", "inst/...", "kern/vm/...", "kern/proc/..."},
+	},
+	{
 		Path:        "fs/...",
 		Owns:        "vnodes, mounts and name lookup in fs/vfs; a file system a package beside it",
 		Own:         []string{"arch", "inst/...", "kern/...", "fs/..."},
@@ -146,13 +151,14 @@ var Rooms = []Room{
 		Path:        "kern/linux/...",
 		Owns:        "the system call table, its handlers, exec, the loop of a thread, forkinst1",
 		Own:         []string{"arch", "inst/...", "kern/...", "fs/...", "net/...", "dev/..."},
-		Except:      []string{"kern"},
+		Except:      []string{"kern", "kern/internal/..."},
 		TestsMayNot: machine,
 	},
 	{
 		Path:        "kern",
 		Owns:        "the ordered lists of members and devices, boot order",
 		Own:         []string{"arch", "inst/...", "kern/...", "fs/...", "net/...", "dev/..."},
+		Except:      []string{"kern/internal/..."},
 		TestsMayNot: machine,
 	},
 	{
