@@ -20,6 +20,7 @@ type Context struct {
 	Use                                  uint64 // the machine's own notes
 	Kicked                               uint32 // atomic: Run must return at once
 	_                                    uint32
+	Entered, Left                        int64     // when Run entered user mode and when it was back, in the machine's ticks
 	FPU                                  [512]byte // as FXSAVE writes it
 }
 

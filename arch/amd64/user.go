@@ -22,7 +22,9 @@ const (
 	_ = -(unsafe.Offsetof(arch.Context{}.Flags) ^ 136)
 	_ = -(unsafe.Offsetof(arch.Context{}.Root) ^ 160)
 	_ = -(unsafe.Offsetof(arch.Context{}.Kicked) ^ 200)
-	_ = -(unsafe.Offsetof(arch.Context{}.FPU) ^ 208)
+	_ = -(unsafe.Offsetof(arch.Context{}.Entered) ^ 208)
+	_ = -(unsafe.Offsetof(arch.Context{}.Left) ^ 216)
+	_ = -(unsafe.Offsetof(arch.Context{}.FPU) ^ 224)
 	_ = -(arch.UseFPU ^ 1) // USE_FPU
 )
 
@@ -74,6 +76,8 @@ func (*Machine) Run(c *arch.Context) {
 	if c.IP>>47 != 0 || !canonical(c.FSBase) || !canonical(c.GSBase) {
 		// IRETQ or WRFSBASE would fault in ring 0.
 		c.Trap, c.Err, c.Addr = arch.TrapProtection, 0, 0
+		c.Entered = int64(TSC())
+		c.Left = c.Entered
 		return
 	}
 	c.Flags = c.Flags&arch.FlagsUser | arch.FlagInterrupt | 2

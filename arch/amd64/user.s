@@ -30,7 +30,9 @@
 #define ADDR_ 184
 #define USE_ 192
 #define KICKED_ 200
-#define FPU_ 208
+#define ENTERED_ 208
+#define LEFT_ 216
+#define FPU_ 224
 
 #define TRAP_SYSCALL 256
 #define TRAP_INTERRUPT 257
@@ -60,6 +62,11 @@ TEXT ·run(SB),NOSPLIT|NOFRAME,$0-8
 	JEQ	enter
 	MOVQ	$TRAP_INTERRUPT, TRAP_(DI)
 	MOVQ	$0, CPU_ctx(GS)
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	MOVQ	AX, ENTERED_(DI)
+	MOVQ	AX, LEFT_(DI)
 	POPQ	BP
 	STI
 	RET
@@ -130,6 +137,10 @@ slow:
 	SHRQ	$32, DX
 	WRMSR
 leave:
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	MOVQ	AX, ENTERED_(DI)
 	MOVQ	BX_(DI), BX
 	MOVQ	DX_(DI), DX
 	MOVQ	SI_(DI), SI
@@ -239,6 +250,10 @@ exception:
 // fromUser returns to the caller of run: DI is the context, in which all
 // general registers are saved, SI the flags for the caller.
 TEXT ·fromUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	RDTSC
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	MOVQ	AX, LEFT_(DI)
 	// x87 and MMX: empty and without a trace in the status word, or saved
 	// with everything and reset.
 	BYTE	$0x65; BYTE $0xd9; BYTE $0x34; BYTE $0x25; LONG $CPU_fenv	// FNSTENV GS:CPU_fenv

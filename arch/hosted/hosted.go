@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"mult/arch"
@@ -23,7 +24,8 @@ type Machine struct {
 	// Counters of calls.
 	Flushes, PageFlushes, Retires, Kicks atomic.Int64
 
-	ram    []byte // [const]
+	made   time.Time // [const]
+	ram    []byte    // [const]
 	pool   mem.Pool
 	memory *mem.Memory // [const]
 
@@ -44,7 +46,7 @@ func New(ramBytes int) *Machine {
 	if err != nil {
 		panic("hosted: no memory for RAM: " + err.Error())
 	}
-	m := &Machine{ram: ram, running: make(map[*arch.Context]chan struct{}), flushed: make(map[uint64]uint64), flushedPage: make(map[page]uint64)}
+	m := &Machine{made: time.Now(), ram: ram, running: make(map[*arch.Context]chan struct{}), flushed: make(map[uint64]uint64), flushedPage: make(map[page]uint64)}
 	limit := mem.PA(size)
 	m.pool.Init(make([]uint64, mem.MetaBytes(limit)/8), limit)
 	m.pool.AddRegion(0, limit)
@@ -88,11 +90,16 @@ func (m *Machine) Run(c *arch.Context) {
 	m.mu.Lock()
 	m.running[c] = kick
 	m.mu.Unlock()
+	c.Entered = m.Ticks()
 	m.User(c)
+	c.Left = m.Ticks()
 	m.mu.Lock()
 	delete(m.running, c)
 	m.mu.Unlock()
 }
+
+// Ticks is the counter of a Context's Entered and Left, in nanoseconds.
+func (m *Machine) Ticks() int64 { return int64(time.Since(m.made)) }
 
 // Kick makes Kicked(c) readable if a Run(c) is going on.
 func (m *Machine) Kick(c *arch.Context) {

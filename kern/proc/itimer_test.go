@@ -30,9 +30,10 @@ func TestItimers(t *testing.T) {
 			t.SetItimer(which, Itimer{Value: 3e6})
 			for !t.Interrupted() {
 				if t.EnterUser() {
-					for end := time.Now().Add(time.Millisecond / 2); time.Now().Before(end); {
-					}
-					t.LeaveUser()
+					program(t, func() {
+						for end := time.Now().Add(time.Millisecond / 2); time.Now().Before(end); {
+						}
+					})
 				}
 			}
 			d := want(w, t, sig)
@@ -57,7 +58,7 @@ func TestCPULimit(t *testing.T) {
 			soft := 0
 			for {
 				if c.EnterUser() {
-					c.LeaveUser()
+					program(c, func() {})
 				}
 				d := c.NextSignal()
 				if d.Kind == DeliverExit {

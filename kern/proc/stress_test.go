@@ -31,7 +31,7 @@ func chaos(w *world, depth int, seed uint64) func(t *Thread) {
 				t.SetSigMask(d.Mask)
 			}
 			if t.EnterUser() {
-				t.LeaveUser()
+				program(t, func() {})
 			}
 			pid := 2 + r.IntN(int(tab.Counts().Last)+1)
 			switch r.IntN(14) {

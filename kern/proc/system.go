@@ -33,8 +33,8 @@ type System struct {
 	// Clock returns nanoseconds of a clock that never goes back; nil: that
 	// of package time.
 	Clock func() int64
-	// Ticks counts up steadily: it measures what threads use. It is read on the
-	// way to user mode and back, so it should be quicker than Clock. nil: Clock.
+	// Ticks counts up steadily: it measures what threads use. It is the counter
+	// of arch.Context's Entered and Left. nil: Clock.
 	Ticks func() int64
 	// TickTime returns how many nanoseconds a number of ticks are; nil: as many.
 	TickTime func(ticks int64) int64

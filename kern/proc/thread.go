@@ -151,7 +151,6 @@ func (t *Thread) kick() {
 //
 // What comes after EnterUser kicks Run.
 func (t *Thread) EnterUser() bool {
-	t.chargeKernel()
 	for t.work.Load() == 0 && !t.sigs.restore {
 		if t.granted && !t.yield.Load() && !t.sliceOver {
 			return true
@@ -161,6 +160,7 @@ func (t *Thread) EnterUser() bool {
 		if s == nil {
 			return true
 		}
+		t.chargeKernel()
 		t.publish()
 		t.granted = s.Enter(t)
 		t.startCharging()
@@ -170,8 +170,8 @@ func (t *Thread) EnterUser() bool {
 	return false
 }
 
-// LeaveUser is called right after user mode.
-func (t *Thread) LeaveUser() { t.chargeUser() }
+// LeaveUser is called right after user mode; t.Ctx says how long that was.
+func (t *Thread) LeaveUser() { t.chargeRun() }
 
 // Slice is how long a thread has a processor before the scheduler is asked
 // again. A thread that stays in user mode comes back with the processor's tick,

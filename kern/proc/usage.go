@@ -54,21 +54,31 @@ const publishEvery = 50_000
 func (t *Thread) chargeKernel() {
 	now := t.Proc.sys.Ticks()
 	t.stimeNew += now - t.since
+	t.charged(now)
+}
+
+// chargeRun counts a stay in user mode as the program's, and what was before it as
+// the kernel's.
+func (t *Thread) chargeRun() {
+	c := t.Ctx
+	t.stimeNew += c.Entered - t.since
+	t.utimeNew += c.Left - c.Entered
+	t.charged(c.Left)
+}
+
+func (t *Thread) charged(now int64) {
 	t.since = now
 	if t.utimeNew+t.stimeNew >= publishEvery {
-		t.publish()
-		if t.Proc.timers.armed.Load() {
-			t.checkCPU(t.Now())
-		}
+		t.publishCheck()
 	}
 }
 
-// chargeUser counts it as the program's. Before long chargeKernel follows, which
-// publishes it.
-func (t *Thread) chargeUser() {
-	now := t.Proc.sys.Ticks()
-	t.utimeNew += now - t.since
-	t.since = now
+// publishCheck is publish, with a look at timers of CPU time.
+func (t *Thread) publishCheck() {
+	t.publish()
+	if t.Proc.timers.armed.Load() {
+		t.checkCPU(t.Now())
+	}
 }
 
 // startCharging makes the time that is counted begin now: t has slept or waited.

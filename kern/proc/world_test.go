@@ -177,3 +177,11 @@ func eventually(t *testing.T, what string, f func() bool) {
 	}
 	t.Errorf("never: %s", what)
 }
+
+// program is a stay of t in user mode, which begins with EnterUser.
+func program(t *Thread, do func()) {
+	t.Ctx.Entered = t.Now()
+	do()
+	t.Ctx.Left = t.Now()
+	t.LeaveUser()
+}

@@ -18,7 +18,7 @@ func TestMachine(t *testing.T) {
 	m := hosted.New(1 << 20)
 	defer m.Close()
 	w := newWorld(t, m.CPUs())
-	w.sys.Clock = nil
+	w.sys.Clock, w.sys.Ticks = nil, m.Ticks
 	w.sys.VM = &vm.System{Machine: m, Memory: m.Memory()}
 	var runs [threads + 1]atomic.Int64
 	m.User = func(c *arch.Context) {

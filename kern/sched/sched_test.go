@@ -116,7 +116,8 @@ func (w *world) user(t *proc.Thread, d time.Duration) bool {
 	if n := w.inUser.Add(1); int(n) > len(w.s.places) {
 		w.t.Errorf("%d threads in user mode", n)
 	}
-	w.now.Add(int64(d))
+	t.Ctx.Entered = w.now.Load()
+	t.Ctx.Left = w.now.Add(int64(d))
 	w.inUser.Add(-1)
 	t.LeaveUser()
 	return true
