@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -29,19 +30,17 @@ static struct call {
 } calls[600];
 static int ncalls, present[600], npresent; /* indices of those that there are */
 static int null;
+static unsigned char program[8192]; /* the file "static" beside this program */
+static ssize_t program_size;
 
 static void prepare(void)
 {
-	char path[PATH_MAX], line[400];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 20);
-	FILE *f;
+	char line[400];
+	FILE *f = fdopen(beside("calls"), "r");
+	int fd = beside("static");
 
-	if (n < 0)
-		die("/proc/self/exe");
-	path[n] = 0;
-	strcpy(strrchr(path, '/') + 1, "calls");
-	if ((f = fopen(path, "re")) == NULL)
-		die(path);
+	program_size = read(fd, program, sizeof program);
+	close(fd);
 	while (fgets(line, sizeof line, f) != NULL && ncalls < (int)COUNT(calls)) {
 		struct call *c = &calls[ncalls];
 		char state[20], *word;
@@ -91,7 +90,11 @@ static void furnish(void)
 		die("the files of a round");
 	make("dir/file", 5000);
 	int fd = open("script", O_WRONLY | O_CREAT, 0777);
-	dprintf(fd, "#!/file\n");
+	dprintf(fd, "#!/program\n");
+	close(fd);
+	fd = open("program", O_WRONLY | O_CREAT, 0777);
+	if (write(fd, program, program_size) != program_size)
+		die("program");
 	close(fd);
 	for (size_t i = 0; i < COUNT(nodes); i++)
 		if (mknod(nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0)
@@ -105,6 +108,9 @@ static void furnish(void)
 /* Memory of a worker to play with. arena is what mapping calls are pointed at. */
 static unsigned char *scratch, *edge, *readonly, *forbidden, *arena, *filemap;
 static pid_t self;
+
+/* Descriptors that a worker begins with, beside 0, 1 and 2. */
+enum { PTY = 3, TTY, DIRECTORY, EPOLL, TIMER, EVENT, PIPE_OUT, PIPE_IN, MEMORY, FILE_RW, FIFO, PROC_DIR, PROC_FILE, FIRST_FREE };
 
 #define SCRATCH (64 * PAGE)
 #define ARENA (64 * PAGE)
@@ -133,7 +139,8 @@ static uint64_t descriptor(Random *r)
 	switch (below(r, 16)) {
 	case 0: return PICK(r, odd);
 	case 1: return below(r, 40) | rnd(r) << 32;
-	default: return below(r, 40);
+	case 2: case 3: return below(r, 40);
+	default: return below(r, FIRST_FREE);
 	}
 }
 
@@ -171,7 +178,7 @@ static void *pointer(Random *r)
 static char *path(Random *r)
 {
 	static const char *const names[] = {
-		"file", "large", "empty", "dir", "dir/file", "dir/deep", "fifo", "link", "loop", "dirlink", "dirlink/file",
+		"program", "file", "large", "empty", "dir", "dir/file", "dir/deep", "fifo", "link", "loop", "dirlink", "dirlink/file",
 		"dangling", "script", "nothing", "nothing/more", "file/more", "", "/", ".", "..", "../..", "dir/", "file/", "//dir//.//file",
 		"new0", "new1", "new2", "dir/new0", "dir/new1", "dir/deep/new0", "dirlink/new2", "newdir", "newdir/new0", "newdir/..",
 		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/pts/0", "/dev/pts/1",
@@ -194,6 +201,15 @@ static char *path(Random *r)
 		return to;
 	}
 	const char *name = PICK(r, names);
+	char other[64];
+	if (n == 2) { /* of some process, which may end at any moment */
+		static const char *const about[] = {
+			"", "fd", "fd/3", "fdinfo", "fdinfo/5", "maps", "smaps", "status", "stat", "statm", "task", "cmdline", "environ",
+			"root/dir", "cwd", "exe", "mem", "mounts", "mountinfo", "limits", "comm", "wchan", "io", "oom_score_adj",
+		};
+		snprintf(other, sizeof other, "/proc/%d/%s", parent + 1 + (int)below(r, 2 * (self - parent) + 1), PICK(r, about));
+		name = other;
+	}
 	if (n == 1) /* where no more can be read behind it */
 		to = (char *)edge - strlen(name) - !once_in(r, 4); /* with its end or without */
 	memcpy(to, name, strlen(name) + (to + strlen(name) != (char *)edge));
@@ -202,8 +218,10 @@ static char *path(Random *r)
 
 static uint64_t flags(Random *r)
 {
-	switch (below(r, 10)) {
+	switch (below(r, 12)) {
 	case 0: case 1: case 2: return 0;
+	case 10: return 0x100ul << below(r, 6); /* AT_SYMLINK_NOFOLLOW and its like */
+	case 11: return below(r, 4);
 	case 3: case 4: return 1ul << below(r, 32);
 	case 5: return 1ul << below(r, 24) | 1ul << below(r, 24) | 1ul << below(r, 24);
 	case 6: return below(r, 32);
@@ -338,7 +356,7 @@ static uint64_t argument(Random *r, struct call *c, int i)
 	if (is(kind, "addr"))
 		return (uint64_t)(once_in(r, 4) ? pointer(r) : once_in(r, 3) ? NULL : arena + below(r, 64) * PAGE);
 	if (is(kind, "size"))
-		return once_in(r, 3) ? number(r) : strstr(name, "set") != NULL ? 8 : below(r, 3 * PAGE);
+		return once_in(r, 3) ? number(r) : strstr(name, "set") != NULL ? 8 : once_in(r, 2) ? below(r, 16) * PAGE : below(r, 3 * PAGE);
 	if (is(kind, "flags"))
 		return flags(r);
 	if (is(kind, "mode"))
@@ -351,6 +369,8 @@ static uint64_t argument(Random *r, struct call *c, int i)
 		return once_in(r, 8) ? number(r) : once_in(r, 4) ? below(r, 66) : SIGALRM;
 	if (is(kind, "ulong"))
 		return once_in(r, 2) ? number(r) : (uint64_t)structure(r, c->name, name);
+	if (is(kind, "int") && once_in(r, 2))
+		return below(r, 4);
 	if (is(name, "timeout")) /* of poll and epoll, in milliseconds */
 		return below(r, 5);
 	return number(r);
@@ -370,6 +390,8 @@ static void special(Random *r, struct call *c, uint64_t *a)
 	case SYS_ioctl: {
 		static const uint64_t more[] = {0x80045430, 0x40045431, 0x80045432, 0x40045436, 0x5450, 0x5451, 0x5452, 0x541b, 0x5421};
 		a[1] = once_in(r, 8) ? number(r) : once_in(r, 4) ? PICK(r, more) : 0x5400 + below(r, 0x60);
+		if (!once_in(r, 4))
+			a[0] = PTY + below(r, 2);
 		break;
 	}
 	case SYS_fcntl:
@@ -377,7 +399,7 @@ static void special(Random *r, struct call *c, uint64_t *a)
 		break;
 	case SYS_futex:
 		a[0] = (uint64_t)scratch + below(r, 4) * 4 + once_in(r, 20);
-		a[1] = below(r, 14) | (once_in(r, 2) ? 128 : 0) | (once_in(r, 4) ? 256 : 0);
+		a[1] = below(r, 14) | (once_in(r, 2) ? 128 : 0) | (once_in(r, 8) ? 256 : 0);
 		a[2] = *(uint32_t *)scratch;
 		a[3] = (uint64_t)(once_in(r, 4) ? (void *)number(r) : structure(r, c->name, "timeout"));
 		a[4] = (uint64_t)scratch + below(r, 4) * 4;
@@ -398,6 +420,52 @@ static void special(Random *r, struct call *c, uint64_t *a)
 		if (once_in(r, 4))
 			a[0] |= CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FS | CLONE_FILES;
 		a[1] = once_in(r, 2) ? 0 : (uint64_t)arena + PAGE;
+		break;
+	case SYS_close: case SYS_dup2: case SYS_dup3: /* most of the first ones stay */
+		if (!once_in(r, 16) && a[c->number != SYS_close] < FIRST_FREE)
+			a[c->number != SYS_close] += FIRST_FREE;
+		break;
+	case SYS_getdents: case SYS_getdents64: case SYS_fchdir:
+		a[0] = once_in(r, 2) ? DIRECTORY : PROC_DIR;
+		break;
+	case SYS_epoll_ctl:
+		a[0] = EPOLL;
+		a[1] = 1 + below(r, 3);
+		break;
+	case SYS_epoll_wait: case SYS_epoll_pwait: case SYS_epoll_pwait2:
+		a[0] = EPOLL;
+		a[2] = 1 + below(r, 10);
+		break;
+	case SYS_timerfd_settime: case SYS_timerfd_gettime:
+		a[0] = TIMER;
+		a[1] = c->number == SYS_timerfd_settime ? below(r, 4) : a[1];
+		break;
+	case SYS_rt_sigaction:
+		a[0] = below(r, 66);
+		break;
+	case SYS_rt_sigqueueinfo: case SYS_rt_tgsigqueueinfo: {
+		int *info = memset(scratch + below(r, SCRATCH / 128 - 1) * 128, 0, 128);
+		info[2] = -1 - (int)below(r, 4); /* SI_QUEUE */
+		info[4] = rnd(r);
+		a[c->number == SYS_rt_sigqueueinfo ? 2 : 3] = (uint64_t)info;
+		break;
+	}
+	case SYS_clone3:
+		a[1] = 64 + 8 * below(r, 4);
+		break;
+	case SYS_set_robust_list: {
+		uint64_t *head = (uint64_t *)a[0];
+		a[1] = 24;
+		if ((unsigned char *)head >= scratch && (unsigned char *)head < scratch + SCRATCH - 64) {
+			head[0] = (uint64_t)(once_in(r, 2) ? pointer(r) : (void *)head);
+			head[1] = once_in(r, 2) ? 0 : number(r);
+			head[2] = once_in(r, 2) ? 0 : (uint64_t)pointer(r);
+		}
+		break;
+	}
+	case SYS_fallocate:
+		a[0] = once_in(r, 2) ? MEMORY : FILE_RW;
+		a[1] = below(r, 4);
 		break;
 	case SYS_mount:
 		a[2] = (uint64_t)path(r);
@@ -504,6 +572,40 @@ static void open_one(Random *r)
 	case 6: open("fifo", O_RDWR | O_NONBLOCK); break;
 	default: open(path(r), PICK(r, kinds) | (once_in(r, 3) ? O_CREAT : 0) | O_NONBLOCK, 0666);
 	}
+}
+
+/* move makes a descriptor the one with a number. */
+static void move(int fd, int to)
+{
+	if (fd >= 0 && fd != to) {
+		dup2(fd, to);
+		close(fd);
+	}
+}
+
+/* first_files opens the descriptors that a worker begins with. */
+static void first_files(void)
+{
+	int fds[2], unlock = 0;
+
+	for (int fd = 3; fd < FIRST_FREE; fd++) /* so that move needs not care */
+		dup2(0, fd);
+	move(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), PTY);
+	ioctl(PTY, TIOCSPTLCK, &unlock);
+	move(ioctl(PTY, TIOCGPTPEER, O_RDWR | O_NONBLOCK), TTY); /* the controlling one */
+	move(open("/dir", O_RDONLY), DIRECTORY);
+	move(epoll_create1(0), EPOLL);
+	move(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), TIMER);
+	move(eventfd(1, EFD_NONBLOCK), EVENT);
+	if (pipe2(fds, O_NONBLOCK) == 0) {
+		move(fds[0], PIPE_OUT);
+		move(fds[1], PIPE_IN);
+	}
+	move(memfd_create("memory", 0), MEMORY);
+	move(open("/file", O_RDWR | O_NONBLOCK), FILE_RW);
+	move(open("/fifo", O_RDWR | O_NONBLOCK), FIFO);
+	move(open("/proc", O_RDONLY), PROC_DIR);
+	move(open("/proc/self/maps", O_RDONLY), PROC_FILE);
 }
 
 static void one_call(Random *r, int worker, int thread)
@@ -691,6 +793,7 @@ static void work(int worker, uint64_t seed)
 	close(null);
 	for (int i = 1; i < 32; i++)
 		sigaction(i, &act, NULL);
+	first_files();
 	for (int i = 1; i < THREADS; i++) {
 		uintptr_t arg = (uintptr_t)i << 56 | rnd(&r) >> 8;
 		if (pthread_create(&threads[i], NULL, fuzz_thread, (void *)arg) != 0)

@@ -23,17 +23,11 @@ enum { STATIC, PIE, DYNAMIC, SCRIPT };
 static void prepare(void)
 {
 	for (size_t i = 0; i < SCRIPT; i++) {
-		char path[PATH_MAX];
-		ssize_t n = readlink("/proc/self/exe", path, sizeof path - 20);
-		int fd;
+		int fd = beside(bases[i].name);
+		ssize_t n = read(fd, bases[i].text, sizeof bases[i].text);
 
-		if (n < 0)
-			die("/proc/self/exe");
-		path[n] = 0;
-		strcpy(strrchr(path, '/') + 1, bases[i].name);
-		fd = open(path, O_RDONLY);
-		if (fd < 0 || (n = read(fd, bases[i].text, sizeof bases[i].text)) <= 0)
-			die(path);
+		if (n <= 0)
+			die(bases[i].name);
 		bases[i].size = n;
 		close(fd);
 	}
@@ -211,7 +205,7 @@ static int run(const char *path, Random *r)
 		Random own = {seed};
 		pthread_t thread;
 
-		setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 100000}}, NULL);
+		setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 30000}}, NULL);
 		if (once_in(&own, 8))
 			pthread_create(&thread, NULL, again, once_in(&own, 2) ? (void *)path : NULL);
 		if (once_in(&own, 16)) {

@@ -105,6 +105,22 @@ __attribute__((noreturn)) static void die(const char *what)
 	_exit(1);
 }
 
+/* beside opens a file in the directory of this program. */
+static int beside(const char *name)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 20);
+	int fd;
+
+	if (n < 0)
+		die("/proc/self/exe");
+	path[n] = 0;
+	strcpy(strrchr(path, '/') + 1, name);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		die(path);
+	return fd;
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec t;
@@ -120,17 +136,19 @@ static void sleep_ms(int ms)
 	nanosleep(&t, NULL);
 }
 
-/* last_mount finds the last mount at or below WORLD. */
-static int last_mount(char *path)
+/* unmount unmounts what is at or below WORLD, as far as a name leads to it: a
+ * mount may hide others. It returns how many there were, and how many of them are
+ * gone. */
+static int unmount(int *gone)
 {
-	static char line[3 * PATH_MAX];
-	int found = 0;
+	static char line[3 * PATH_MAX], paths[200][PATH_MAX];
+	int n = 0;
 	FILE *f = fopen("/proc/mounts", "re");
 
 	if (f == NULL)
 		die("/proc/mounts");
-	while (fgets(line, sizeof line, f) != NULL) {
-		char *from = strchr(line, ' '), *to = path;
+	while (fgets(line, sizeof line, f) != NULL && n < (int)COUNT(paths)) {
+		char *from = strchr(line, ' '), *to = paths[n];
 		if (from == NULL || strncmp(from + 1, WORLD, strlen(WORLD)) != 0)
 			continue;
 		for (from++; *from != ' ' && *from != 0; from++) {
@@ -141,23 +159,24 @@ static int last_mount(char *path)
 				*to++ = *from;
 		}
 		*to = 0;
-		found = 1;
+		n++;
 	}
 	fclose(f);
-	return found;
+	*gone = 0;
+	for (int i = n - 1; i >= 0; i--)
+		*gone += umount2(paths[i], 0) == 0;
+	return n;
 }
 
 static void remove_world(void)
 {
-	char path[3 * PATH_MAX];
+	int gone;
 
 	if (chdir("/") < 0)
 		die("chdir");
-	while (last_mount(path)) {
-		if (umount2(path, 0) < 0) {
-			say("fuzz: umount %s", path);
+	while (unmount(&gone) > 0) {
+		if (gone == 0)
 			die("what nobody uses any more can't be unmounted");
-		}
 	}
 }
 
