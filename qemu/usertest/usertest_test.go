@@ -265,6 +265,13 @@ func TestShell(t *testing.T) {
 			{"sleep 0.2 & wait; echo done\r", `\ndone\n`},
 			{"echo $(echo nested $(echo deeper))\r", `\nnested deeper\n`},
 			{"cat <<E\rhere\rE\r", `\nhere\n`},
+			{"vi /tmp/v\r", `- /tmp/v 1/1 100%`},
+			{"ihello", `hello`},
+			{"\x1b", `- /tmp/v \[Modified\]`}, // by itself, or it begins the code of a key
+			{"0xp:wq\r", `/ # `},
+			{"cat /tmp/v\r", `\nehllo\n`},
+			{"top -d 1\r", `(?s)Load average.*Load average`},
+			{"q", `/ # `},
 		} {
 			g.Send(s.send)
 			g.Expect(s.want, bootLimit)
