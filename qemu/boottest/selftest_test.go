@@ -75,6 +75,7 @@ func TestWakeup(t *testing.T) {
 	onAll(t, func(t *testing.T, cfg qemu.Config) {
 		runSelftest(t, cfg, "wakeup", "seconds=4", bootLimit)
 	})
+	runSelftest(t, qemu.Config{CPUs: 4}, "wakeup", "seconds=4", bootLimit) // more than the host may have
 }
 
 // TestUser enters user mode and comes back in every way there is.
