@@ -59,7 +59,17 @@ type Mount struct {
 	refs  atomic.Int64  // users, the mounts on it among them
 	name  string        // [const] path at the time of the mount
 
-	writers atomic.Int64 // files that are open for writing
+	writers  atomic.Int64 // files that are open for writing
+	detached atomic.Bool  // no name leads here, nor from here to Parent: MNT_DETACH
+}
+
+// above returns the mount that m is on, nil for the root and for one that was
+// detached.
+func (m *Mount) above() *Mount {
+	if m.detached.Load() {
+		return nil
+	}
+	return m.Parent
 }
 
 // cost is what a mount costs with its names.
@@ -125,6 +135,7 @@ type Table struct {
 	root   *Mount           // [mu]
 	at     map[place]*Mount // [mu] by what they cover
 	order  []*Mount         // [mu] as they came
+	gone   []*Mount         // [mu] detached, and perhaps in use still
 	nextID uint64           // [mu]
 
 	nextDev atomic.Uint64
@@ -146,12 +157,17 @@ func alloc(in, parent *inst.Inst) error {
 // free unmounts everything, the last mount first.
 func free(in *inst.Inst) {
 	tb := slot.Of(in)
+	tb.prune()
 	for i := len(tb.order) - 1; i >= 0; i-- {
 		m := tb.order[i]
 		if m.refs.Load() != 0 {
 			panic("vfs: a mount of a dead instance is in use")
 		}
+		tb.removeLocked(m)
 		tb.drop(m)
+	}
+	if len(tb.gone) != 0 {
+		panic("vfs: a detached mount of a dead instance is in use")
 	}
 	slot.Set(in, nil)
 }
@@ -167,7 +183,6 @@ func NextDev(in *inst.Inst) uint64 {
 // drop undoes a mount that is no longer in the table of places.
 func (tb *Table) drop(m *Mount) {
 	if m.point != nil {
-		m.point.Base().mounts.Add(-1)
 		Loc{m.Parent, m.point}.Release()
 	}
 	m.Super.Unmounted()
@@ -273,7 +288,7 @@ func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
 // mayMountLocked checks whether there is a place for s.
 func (tb *Table) mayMountLocked(s *Super, at Loc) error {
 	switch {
-	case len(tb.order) >= maxMounts:
+	case len(tb.order)+len(tb.gone) >= maxMounts:
 		return errno.ENOSPC
 	case at.Node.Attr().Nlink == 0:
 		return errno.ENOENT
@@ -299,6 +314,10 @@ func (tb *Table) Unmount(l Loc) error {
 	l.Release()
 	tb.prune()
 	tb.mu.Lock()
+	if m.detached.Load() {
+		tb.mu.Unlock()
+		return errno.EINVAL
+	}
 	if m == tb.root || m.refs.Load() != 0 || tb.at[place{m.Parent, m.point}] != m {
 		tb.mu.Unlock()
 		return errno.EBUSY
@@ -309,22 +328,58 @@ func (tb *Table) Unmount(l Loc) error {
 	return nil
 }
 
+// Detach removes the mount whose root l is, and all that are mounted in it,
+// from the names. Each ends when nobody uses it any more. EINVAL if l is no
+// root, EBUSY for the root of all names. l is released.
+func (tb *Table) Detach(l Loc) error {
+	defer tb.prune()
+	defer l.Release()
+	m := l.Mount
+	if l.Node != m.Super.Root || m.detached.Load() {
+		return errno.EINVAL
+	}
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	if m == tb.root {
+		return errno.EBUSY
+	}
+	for _, x := range slices.Backward(slices.Clone(tb.order)) {
+		for up := x; up != nil; up = up.above() {
+			if up == m {
+				tb.removeLocked(x)
+				tb.gone = append(tb.gone, x)
+				break
+			}
+		}
+	}
+	for _, x := range tb.gone {
+		x.detached.Store(true)
+	}
+	return nil
+}
+
 // removeLocked takes m out of the table.
 func (tb *Table) removeLocked(m *Mount) {
+	if m.point != nil {
+		m.point.Base().mounts.Add(-1)
+	}
 	delete(tb.at, place{m.Parent, m.point})
 	if i := slices.Index(tb.order, m); i >= 0 {
 		tb.order = slices.Delete(tb.order, i, i+1)
 	}
 }
 
-// prune removes mounts that no name leads to any more, because the directory
-// below was that of a process that has ended: unless somebody uses them still.
-// Other directories can't be removed while something is mounted there.
+// prune removes mounts that no name leads to any more, because they were
+// detached or the directory below was that of a process that has ended: unless
+// somebody uses them still. Other directories can't be removed while something
+// is mounted there.
 func (tb *Table) prune() {
 	for {
 		tb.mu.Lock()
 		m := tb.unreachableLocked()
-		if m != nil {
+		if i := slices.Index(tb.gone, m); i >= 0 {
+			tb.gone = slices.Delete(tb.gone, i, i+1)
+		} else if m != nil {
 			tb.removeLocked(m)
 		}
 		tb.mu.Unlock()
@@ -338,6 +393,11 @@ func (tb *Table) prune() {
 // unreachableLocked returns a mount for prune, the last one first: what is
 // mounted in it came later.
 func (tb *Table) unreachableLocked() *Mount {
+	for _, m := range tb.gone {
+		if m.refs.Load() == 0 {
+			return m
+		}
+	}
 	for _, m := range slices.Backward(tb.order) {
 		if m.refs.Load() != 0 {
 			continue

@@ -73,14 +73,19 @@ func (c *Caller) MakePrivate(l Loc) error {
 	return l.mountRoot()
 }
 
-// Umount removes what is mounted at a path; at is 0 or AT_SYMLINK_NOFOLLOW.
-func (c *Caller) Umount(path string, at int) error {
-	if !c.Cred.Has(proc.CAP_SYS_ADMIN) {
-		return errno.EPERM
-	}
+// Umount removes what is mounted at a path; at is 0 or AT_SYMLINK_NOFOLLOW. With
+// detach the names go at once, and the rest when nobody uses it any more.
+func (c *Caller) Umount(path string, at int, detach bool) error {
 	l, err := c.Resolve(nil, path, at&abi.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return err
+	}
+	if !c.Cred.Has(proc.CAP_SYS_ADMIN) {
+		l.Release()
+		return errno.EPERM
+	}
+	if detach {
+		return slot.Of(c.Inst).Detach(l)
 	}
 	return slot.Of(c.Inst).Unmount(l)
 }

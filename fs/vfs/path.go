@@ -49,8 +49,8 @@ func (s *State) dirPath(l Loc) (string, bool) {
 		if reached || Node(dir) != m.Super.Root {
 			break
 		}
-		if m.Parent == nil {
-			reached = root.Mount == nil
+		if m.above() == nil {
+			reached = m.Parent == nil && root.Mount == nil
 			break
 		}
 		m, dir = m.Parent, m.point

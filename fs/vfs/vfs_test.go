@@ -191,7 +191,7 @@ func TestMountTree(t *testing.T) {
 	if got, err := a.c.Getcwd(); got != "/m" || err != nil {
 		t.Errorf("getcwd = %q, %v", got, err)
 	}
-	a.want("busy", a.c.Umount("/m", 0), errno.EBUSY)
+	a.want("busy", a.c.Umount("/m", 0, false), errno.EBUSY)
 	a.must(a.c.Chdir(nil, ".."))
 	if got, _ := a.c.Getcwd(); got != "/" {
 		t.Errorf("getcwd = %q", got)
@@ -222,11 +222,11 @@ func TestMountTree(t *testing.T) {
 	if got := strings.Join(lines, ", "); got != "/ tmpfs, /m sub" {
 		t.Errorf("mounts: %q", got)
 	}
-	a.must(a.c.Umount("/m", 0))
+	a.must(a.c.Umount("/m", 0, false))
 	if got := a.read("/m/under"); got != "under" {
 		t.Errorf("under the mount: %q", got)
 	}
-	a.want("umount of no mount", a.c.Umount("/m", 0), errno.EINVAL)
+	a.want("umount of no mount", a.c.Umount("/m", 0, false), errno.EINVAL)
 }
 
 func TestChroot(t *testing.T) {

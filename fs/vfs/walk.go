@@ -283,7 +283,7 @@ func (w *walker) up(dir Dir) {
 			break
 		}
 		m := w.mount
-		if m.Parent == nil {
+		if m.above() == nil {
 			return
 		}
 		l := Loc{m.Parent, m.point}

@@ -3,6 +3,7 @@
 /* misc: names of the system, random numbers, working directory and root,
  * scheduling, capabilities of the caller, calls that don't exist. */
 #include "calltest.h"
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
@@ -244,6 +245,83 @@ TEST(unknown_calls)
 	static const long relics[] = {174, 177, 178, 180, 181, 182, 183, 184, 185, 236};
 	for (unsigned i = 0; i < sizeof relics / sizeof relics[0]; i++)
 		CHECKERR(syscall(relics[i], 0, 0, 0, 0, 0, 0), ENOSYS);
+}
+
+/* own_mounts gives this process mounts of its own, if the kernel can. */
+static void own_mounts(void)
+{
+	if (geteuid() != 0)
+		SKIP("needs root");
+	if (unshare(CLONE_NEWNS) < 0 && errno != ENOSYS)
+		SKIP("no mounts of its own");
+	CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	CHECK(mkdir("m", 0755) == 0);
+	if (mount("none", "m", "tmpfs", 0, NULL) < 0 && errno == EPERM)
+		SKIP("may not mount");
+}
+
+TEST(umount)
+{
+	void *p;
+
+	own_mounts();
+	CHECK(symlink("m", "l") == 0);
+	spew("m/f", "x");
+	int fd = open("m/f", O_RDONLY);
+	EACH_BAD_IN(p)
+		CHECKERR(syscall(SYS_umount2, p, 0), EFAULT);
+	CHECKERR(umount2("nosuch", 0), ENOENT);
+	CHECKERR(umount2("nosuch", 0x100), EINVAL); /* flags that aren't there come first */
+	CHECKERR(umount2("m/f", 0), EINVAL);
+	CHECKERR(umount2("m", MNT_EXPIRE | MNT_DETACH), EINVAL);
+	CHECKERR(umount2("m", MNT_EXPIRE | MNT_FORCE), EINVAL);
+	CHECKERR(umount2("m", 0), EBUSY);
+	CHECKERR(umount2("l", UMOUNT_NOFOLLOW), EINVAL);
+	IN_CHILD {
+		drop(1234);
+		CHECKERR(umount2("m", 0), EPERM);
+		CHECKERR(umount2("nosuch", 0), ENOENT);
+		CHECKERR(umount2("m", 0x100), EINVAL);
+	}
+	close(fd);
+	CHECK(umount2("l", 0) == 0);
+	CHECKERR(umount2("m", 0), EINVAL);
+	CHECKERR(open("m/f", O_RDONLY), ENOENT);
+	CHECK(rmdir("m") == 0);
+}
+
+TEST(umount_detach)
+{
+	/* The names go at once; what is open stays. */
+	char buf[PATH_MAX];
+
+	own_mounts();
+	spew("m/f", "x");
+	CHECK(mkdir("m/d", 0755) == 0);
+	CHECK(mkdir("m/in", 0755) == 0);
+	CHECK(mount("none", "m/in", "tmpfs", 0, NULL) == 0);
+	spew("m/in/g", "y");
+	int f = open("m/f", O_RDWR), g = open("m/in/g", O_RDWR), m = open("m", O_RDONLY);
+	IN_CHILD {
+		CHECK(chdir("m/d") == 0);
+		CHECK(umount2("../../m", MNT_DETACH) == 0);
+		CHECKERR(open("../../m/f", O_RDONLY), ENOENT);
+		CHECK(access("../f", F_OK) == 0);
+		CHECK(access("../../f", F_OK) == 0); /* ".." doesn't lead out of it */
+		CHECK(syscall(SYS_getcwd, buf, sizeof buf) > 0);
+		CHECKEQ(strcmp(buf, "(unreachable)/d"), 0);
+	}
+	CHECKEQ(pread(f, buf, 1, 0), 1);
+	CHECKEQ(pwrite(g, "z", 1, 0), 1);
+	CHECKERR(openat(m, "in/g", O_RDONLY), ENOENT); /* no mount in it any more */
+	CHECK(openat(m, "f", O_RDONLY) >= 0);
+	CHECKERR(umount2("m", 0), EINVAL);
+	char path[40];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", m);
+	CHECKERR(umount2(path, 0), EINVAL);
+	CHECK(mount("none", "m", "tmpfs", 0, NULL) == 0); /* the place is free */
+	CHECK(umount2("m", MNT_DETACH) == 0);
+	CHECK(rmdir("m") == 0);
 }
 
 TEST(privileged)
