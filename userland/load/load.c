@@ -3,7 +3,8 @@
 // load: loads a machine.
 //
 //	load spin N SECONDS   N processes compute; when all have begun, their
-//	                      progress in SECONDS is measured
+//	                      progress in SECONDS is measured, and their CPU time:
+//	                      where the host takes processors away they differ
 //	load forkbomb SECONDS     every process forks until it may not
 //	load threadbomb SECONDS   a process that starts threads until it may not
 //	load memhog SECONDS       processes that touch all memory they get
@@ -65,12 +66,34 @@ struct counter {
 	char line[56]; // of its own
 };
 
+static double cpu(pid_t pid)
+{
+	clockid_t c;
+	struct timespec t;
+	if (clock_getcpuclockid(pid, &c) || clock_gettime(c, &t))
+		die("CPU clock");
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+// spread prints the least and the most of n values as parts of their mean.
+static void spread(const char *what, const double *v, int n)
+{
+	double sum = 0, min = v[0], max = v[0];
+	for (int i = 0; i < n; i++) {
+		sum += v[i];
+		if (v[i] < min)
+			min = v[i];
+		if (v[i] > max)
+			max = v[i];
+	}
+	printf("load: %s of %d processes: %.3f to %.3f of the mean\n", what, n, min * n / sum, max * n / sum);
+}
+
 static int spin(int n, double seconds)
 {
 	struct counter *c = shared(n * sizeof *c);
-	uint64_t *before = calloc(n, sizeof *before), min = UINT64_MAX, max = 0;
+	double *work = calloc(n, sizeof *work), *time = calloc(n, sizeof *time);
 	pid_t *pid = calloc(n, sizeof *pid);
-	double sum = 0;
 
 	setpriority(PRIO_PROCESS, 0, -10); // while it starts and measures
 	for (int i = 0; i < n; i++) {
@@ -88,21 +111,16 @@ static int spin(int n, double seconds)
 	printf("load: %d processes compute\n", n);
 	fflush(stdout);
 	for (int i = 0; i < n; i++)
-		before[i] = c[i].n;
+		work[i] = c[i].n, time[i] = cpu(pid[i]);
 	until(now() + seconds);
-	for (int i = 0; i < n; i++) {
-		before[i] = c[i].n - before[i];
-		sum += before[i];
-		if (before[i] < min)
-			min = before[i];
-		if (before[i] > max)
-			max = before[i];
-	}
+	for (int i = 0; i < n; i++)
+		work[i] = c[i].n - work[i], time[i] = cpu(pid[i]) - time[i];
 	for (int i = 0; i < n; i++)
 		kill(pid[i], SIGKILL);
 	for (int i = 0; i < n; i++)
 		waitpid(pid[i], NULL, 0);
-	printf("load: progress of %d processes: %.3f to %.3f of the mean\n", n, min * n / sum, max * n / sum);
+	spread("CPU time", time, n);
+	spread("progress", work, n);
 	return 0;
 }
 
