@@ -87,8 +87,9 @@ func (t *Thread) startCharging() { t.since = t.Proc.sys.Ticks() }
 // publish lets others see what t has counted.
 func (t *Thread) publish() {
 	ns := t.Proc.sys.TickTime
-	t.utime.Store(t.utime.Load() + ns(t.utimeNew))
-	t.stime.Store(t.stime.Load() + ns(t.stimeNew))
+	// Two processors' counters may differ a little.
+	t.utime.Store(t.utime.Load() + ns(max(t.utimeNew, 0)))
+	t.stime.Store(t.stime.Load() + ns(max(t.stimeNew, 0)))
 	t.utimeNew, t.stimeNew = 0, 0
 	if t.CPUTime() >= t.sliceEnd {
 		t.sliceOver = true
