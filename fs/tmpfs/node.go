@@ -65,13 +65,14 @@ func (n *node) drop() bool {
 
 func (n *node) Attr() abi.Stat {
 	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return abi.Stat{
+	s := abi.Stat{
 		Ino: n.ino, Nlink: uint64(n.nlink.Load()), Mode: n.mode.Load(),
 		UID: n.uid.Load(), GID: n.gid.Load(), Rdev: n.rdev,
 		Size: n.size, Blksize: 4096, Blocks: n.blocks * 8,
 		Atime: n.atime, Mtime: n.mtime, Ctime: n.ctime,
 	}
+	n.mu.RUnlock()
+	return s
 }
 
 // SetAttr changes what all types have; regular has one of its own for sizes.

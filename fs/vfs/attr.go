@@ -46,11 +46,13 @@ func (c *Caller) Stat(dir *file.File, path string, flags int) (s abi.Stat, err e
 	if path == "" && dir != nil && flags&abi.AT_EMPTY_PATH != 0 {
 		return dir.Stat(c.Thread) // any open file
 	}
-	err = c.with(dir, path, flags, func(l Loc) error {
-		s = l.Stat()
-		return nil
-	})
-	return s, err
+	l, err := c.Resolve(dir, path, flags)
+	if err != nil {
+		return s, err
+	}
+	s = l.Stat()
+	l.Release()
+	return s, nil
 }
 
 // Readlink is readlinkat(2).

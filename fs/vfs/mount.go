@@ -425,13 +425,13 @@ func (tb *Table) Mounts(f func(m *Mount, name string)) {
 
 // over returns the mount on a node, its root retained.
 func (tb *Table) over(l Loc) (Loc, bool) {
+	var up Loc
 	tb.mu.RLock()
-	defer tb.mu.RUnlock()
 	m := tb.at[place{l.Mount, l.Node}]
-	if m == nil {
-		return Loc{}, false
+	if m != nil {
+		up = Loc{m, m.Super.Root}
+		up.Retain()
 	}
-	up := Loc{m, m.Super.Root}
-	up.Retain()
-	return up, true
+	tb.mu.RUnlock()
+	return up, m != nil
 }

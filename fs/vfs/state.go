@@ -118,24 +118,27 @@ func (s *State) Release() {
 // Root returns the root directory, retained.
 func (s *State) Root() Loc {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.root.Retain()
-	return s.root
+	l := s.root
+	l.Retain()
+	s.mu.Unlock()
+	return l
 }
 
 // borrowRoot returns the root directory to compare others with.
 func (s *State) borrowRoot() Loc {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.root
+	l := s.root
+	s.mu.Unlock()
+	return l
 }
 
 // Cwd returns the current directory, retained.
 func (s *State) Cwd() Loc {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cwd.Retain()
-	return s.cwd
+	l := s.cwd
+	l.Retain()
+	s.mu.Unlock()
+	return l
 }
 
 // Umask returns the file mode creation mask.
@@ -184,6 +187,18 @@ type Caller struct {
 // For returns t as a Caller.
 func For(t *proc.Thread) *Caller {
 	return &Caller{Inst: t.Proc.Inst, Cred: t.Cred(), FS: states.Of(t.Proc), Thread: t}
+}
+
+// Borrow is For until the end of a system call: t has one Caller for all of them,
+// so that none is made for each.
+func Borrow(t *proc.Thread) *Caller {
+	c, ok := t.Caller.(*Caller)
+	if !ok {
+		c = new(Caller)
+		t.Caller = c
+	}
+	*c = Caller{Inst: t.Proc.Inst, Cred: t.Cred(), FS: states.Of(t.Proc), Thread: t}
+	return c
 }
 
 // HoldState returns the State of any process with a reference for the caller,

@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"errors"
-	"strings"
 
 	"mult/kern/abi"
 	"mult/kern/errno"
@@ -102,29 +101,37 @@ func (w *walker) exclusive() {
 
 // next takes the next name off the path; last reports whether it is the last.
 func (w *walker) next() (name string, last bool) {
-	for {
-		w.path = strings.TrimLeft(w.path, "/")
-		if w.path != "" {
-			break
-		}
+	path := w.path
+	start := slashes(path, 0)
+	for start == len(path) {
 		if len(w.stack) == 0 {
+			w.path = ""
 			return "", true
 		}
-		w.path = w.stack[len(w.stack)-1]
+		path = w.stack[len(w.stack)-1]
 		w.stack = w.stack[:len(w.stack)-1]
+		start = slashes(path, 0)
 	}
-	i := strings.IndexByte(w.path, '/')
-	if i < 0 {
-		name, w.path = w.path, ""
-		return name, len(w.stack) == 0
+	i := start
+	for i < len(path) && path[i] != '/' {
+		i++
 	}
-	name = w.path[:i]
-	w.path = strings.TrimLeft(w.path[i:], "/")
-	if w.path == "" && len(w.stack) == 0 {
+	name = path[start:i]
+	rest := slashes(path, i)
+	w.path = path[rest:]
+	last = rest == len(path) && len(w.stack) == 0
+	if last && rest > i {
 		w.slash = true
-		return name, true
 	}
-	return name, false
+	return name, last
+}
+
+// slashes returns where those in path from i on end.
+func slashes(path string, i int) int {
+	for i < len(path) && path[i] == '/' {
+		i++
+	}
+	return i
 }
 
 // push puts the target of a symbolic link before what is left.
@@ -198,12 +205,14 @@ func (w *walker) run() error {
 
 // one goes from dir to name.
 func (w *walker) one(dir Dir, name string, last bool) error {
-	switch name {
-	case ".":
-		return nil
-	case "..":
-		w.up(dir)
-		return nil
+	if name[0] == '.' {
+		switch name {
+		case ".":
+			return nil
+		case "..":
+			w.up(dir)
+			return nil
+		}
 	}
 	if len(name) > abi.NAME_MAX {
 		if dir.Attr().Nlink == 0 {
@@ -212,7 +221,7 @@ func (w *walker) one(dir Dir, name string, last bool) error {
 		return errno.ENAMETOOLONG
 	}
 	n, err := dir.Lookup(name, w.excl)
-	if errors.Is(err, ErrExclusive) {
+	if err != nil && errors.Is(err, ErrExclusive) {
 		w.exclusive()
 		n, err = dir.Lookup(name, true)
 	}

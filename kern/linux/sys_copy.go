@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"mult/fs/vfs"
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
@@ -113,11 +114,13 @@ func sysStatx(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if flags&syncType == syncType || a.Uint(3)&abi.STATX_RESERVED != 0 {
 		return 0, errno.EINVAL
 	}
-	st, err := statAt(t, a.Int(0), a.Addr(1), flags&^syncType)
-	if err != nil {
-		return 0, err
-	}
-	var b [abi.StatxSize]byte
-	st.EncodeStatx(b[:], a.Uint(3))
-	return 0, t.Space().CopyOut(a.Addr(4), b[:])
+	return 0, at(t, a.Int(0), a.Addr(1), func(c *vfs.Caller, dir *file.File, path string) error {
+		st, err := c.Stat(dir, path, flags&^syncType)
+		if err != nil {
+			return err
+		}
+		var b [abi.StatxSize]byte
+		st.EncodeStatx(b[:], a.Uint(3))
+		return t.Space().CopyOut(a.Addr(4), b[:])
+	})
 }

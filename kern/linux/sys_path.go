@@ -52,7 +52,7 @@ func atPath(t *proc.Thread, fd int, p string, f func(c *vfs.Caller, dir *file.Fi
 		}
 		defer releaseDir(dir)
 	}
-	return f(vfs.For(t), dir, p)
+	return f(vfs.Borrow(t), dir, p)
 }
 
 // onFile calls f with an open file in the place of a directory.
@@ -62,7 +62,7 @@ func onFile(t *proc.Thread, fd int, f func(c *vfs.Caller, fl *file.File) error) 
 		return err
 	}
 	defer fl.Release()
-	return f(vfs.For(t), fl)
+	return f(vfs.Borrow(t), fl)
 }
 
 // open has its descriptor before it looks for the file, as on Linux: with none
@@ -109,20 +109,14 @@ func sysOpenat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return open(t, a.Int(0), a.Addr(1), a.Uint(2), a.Uint(3))
 }
 
-func statAt(t *proc.Thread, fd int, path vm.Addr, flags int) (st abi.Stat, err error) {
-	err = at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
-		st, err = c.Stat(dir, path, flags)
-		return err
-	})
-	return st, err
-}
-
 func stat(t *proc.Thread, fd int, path, to vm.Addr, flags int) (uintptr, error) {
-	st, err := statAt(t, fd, path, flags)
-	if err != nil {
-		return 0, err
-	}
-	return 0, putStat(t, to, &st)
+	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+		st, err := c.Stat(dir, path, flags)
+		if err != nil {
+			return err
+		}
+		return putStat(t, to, &st)
+	})
 }
 
 func sysStat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {

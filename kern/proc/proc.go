@@ -88,8 +88,9 @@ type Thread struct {
 	// it. The frames of all signals show it.
 	Fault Fault // [own]
 
-	// SchedData is the scheduler's.
+	// SchedData is the scheduler's, Caller that of vfs.
 	SchedData any
+	Caller    any // [own]
 
 	cred  atomic.Pointer[Cred] // written by its own goroutine
 	user  *user                // [tab.mu] whom it is counted for
