@@ -313,3 +313,25 @@ func TestChangeModel(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordsShrink wants a list that was long to give back the room for what
+// isn't charged any more.
+func TestRecordsShrink(t *testing.T) {
+	var rs []record
+	const most = 1000
+	for i := range int64(most) {
+		rs = change(rs, record{start: 2 * i, end: 2 * i, write: true}, false)
+	}
+	if len(rs) != most {
+		t.Fatalf("%d records, want %d", len(rs), most)
+	}
+	for i := range int64(most - 1) {
+		rs = change(rs, record{start: 2 * i, end: 2 * i}, true)
+		if len(rs) > 16 && cap(rs)/4 > len(rs) {
+			t.Fatalf("room for %d records, of which there are %d", cap(rs), len(rs))
+		}
+	}
+	if len(rs) != 1 || rs[0].start != 2*(most-1) || cap(rs) > 16 {
+		t.Errorf("%v with room for %d", rs, cap(rs))
+	}
+}

@@ -133,19 +133,24 @@ func (f *File) recordOf(t *proc.Thread, fl *abi.Flock) (record, error) {
 	return r, nil
 }
 
+// reaching returns the index of the first of rs that ends at or behind at.
+func reaching(rs []record, at int64) int {
+	i, _ := slices.BinarySearchFunc(rs, at, func(a record, at int64) int {
+		if a.end < at {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
 // conflict returns a lock, and its owner, that forbids r to owner.
 func (s *lockSet) conflict(owner any, r record) (record, any) {
 	for other, rs := range s.records {
 		if other == owner {
 			continue
 		}
-		i, _ := slices.BinarySearchFunc(*rs, r.start, func(a record, at int64) int {
-			if a.end < at {
-				return -1
-			}
-			return 1
-		})
-		for ; i < len(*rs) && (*rs)[i].start <= r.end; i++ {
+		for i := reaching(*rs, r.start); i < len(*rs) && (*rs)[i].start <= r.end; i++ {
 			if (*rs)[i].write || r.write {
 				return (*rs)[i], other
 			}
@@ -255,7 +260,7 @@ func (l *locks) changeLocked(s *lockSet, owner any, r record, unlock bool) error
 		return nil
 	case rs == nil:
 		cost = ownerCost
-	case unlock && !slices.ContainsFunc(*rs, func(x record) bool { return x.start < r.start && x.end > r.end }):
+	case unlock && !splits(*rs, r):
 		more = 0
 	}
 	cost += int64(more) * recordCost
@@ -279,15 +284,18 @@ func (l *locks) changeLocked(s *lockSet, owner any, r record, unlock bool) error
 	return nil
 }
 
+// splits reports whether one of rs goes beyond r on both sides.
+func splits(rs []record, r record) bool {
+	i := reaching(rs, r.start)
+	return i < len(rs) && rs[i].start < r.start && rs[i].end > r.end
+}
+
 // change returns the sorted records rs with the range of r as r says, or free.
 // It works in place where it can.
 func change(rs []record, r record, unlock bool) []record {
 	// lo..hi-1 are the records that r touches; those that only border on it
 	// are joined to it if they are of its kind.
-	lo := 0
-	for lo < len(rs) && rs[lo].end < r.start {
-		lo++
-	}
+	lo := reaching(rs, r.start)
 	hi := lo
 	for hi < len(rs) && rs[hi].start <= r.end {
 		hi++
@@ -321,7 +329,12 @@ func change(rs []record, r record, unlock bool) []record {
 		put(rs[hi])
 		hi++
 	}
-	return slices.Replace(rs, lo, hi, with[:n]...)
+	rs = slices.Replace(rs, lo, hi, with[:n]...)
+	// The list keeps no more room than is charged.
+	if c := cap(rs); c > 16 && len(rs) < c/4 {
+		rs = append(make([]record, 0, c/2), rs...)
+	}
+	return rs
 }
 
 // dropRecords removes all record locks of owner on a file.

@@ -151,13 +151,13 @@ MAYBE int ct_wait(pid_t pid)
 	return status;
 }
 
-/* ct_reap waits for a child that must exit with status 0. */
+/* ct_reap waits for a child that must exit with status 0, or skip the case. */
 MAYBE void ct_reap(pid_t pid, int line)
 {
 	int status = ct_wait(pid);
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == CT_FAILED)
-		_exit(CT_FAILED);
+	if (WIFEXITED(status) && (WEXITSTATUS(status) == CT_FAILED || WEXITSTATUS(status) == CT_SKIPPED))
+		_exit(WEXITSTATUS(status));
 	if (status != 0)
 		ct_fail(__BASE_FILE__, line, "child ended with status %#x", status);
 }
