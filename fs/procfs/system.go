@@ -53,20 +53,23 @@ func loadavg(b *buffer, x *target) error {
 
 // meminfo tells how much memory the instance can have, and what of it is free.
 // There is no swap, and nothing that could be given back at once: content of
-// files is in memory only where it belongs there.
+// files is in memory only where it belongs there. Slab is what the instance is
+// charged for the kernel's own memory, Active what it is charged for page frames.
 func meminfo(b *buffer, x *target) error {
 	in := x.fs.in
 	st := x.fs.src.System.VM.Memory.Stats()
 	limit := in.Limit(inst.Frames)
 	total := min(int64(st.Total), limit)
 	free := min(int64(st.Free), max(0, limit-in.Used(inst.Frames)))
+	heap := in.Used(inst.Heap) >> 10
 	const kib = mem.PageSize >> 10
 	for _, v := range []struct {
 		name  string
 		value int64
 	}{
 		{"MemTotal", total * kib}, {"MemFree", free * kib}, {"MemAvailable", free * kib},
-		{"Buffers", 0}, {"SwapCached", 0}, {"SwapTotal", 0}, {"SwapFree", 0},
+		{"Buffers", 0}, {"SwapCached", 0}, {"Active", in.Used(inst.Frames) * kib},
+		{"SwapTotal", 0}, {"SwapFree", 0}, {"Slab", heap}, {"SUnreclaim", heap},
 	} {
 		b.f("%-15s %8d kB\n", v.name+":", v.value)
 	}

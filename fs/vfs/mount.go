@@ -45,8 +45,9 @@ const (
 // mountCharge is what a mount costs.
 const mountCharge = 512
 
-// maxMounts bounds the mounts of an instance, as fs.mount-max does.
-const maxMounts = 10000
+// maxMounts bounds the mounts of an instance, as fs.mount-max does. Each mount(2)
+// looks at all of them, and what they are mounted in.
+const maxMounts = 1000
 
 // A Mount is a file system at a place in the tree of names.
 type Mount struct {

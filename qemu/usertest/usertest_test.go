@@ -28,6 +28,7 @@ import (
 	"mult/userland/calltest"
 	"mult/userland/cprog"
 	"mult/userland/fuzz"
+	"mult/userland/limit"
 	"mult/userland/load"
 )
 
@@ -79,7 +80,7 @@ func build(dir string) error {
 	if err := fuzz.Build(gcc, filepath.Join(checkout, "build/cprog"), fuzzers, callList()); err != nil {
 		return err
 	}
-	for _, source := range []fs.FS{calltest.Source, load.Source} {
+	for _, source := range []fs.FS{calltest.Source, limit.Source, load.Source} {
 		for _, name := range cprog.Names(source) {
 			program, err := cprog.Build(gcc, filepath.Join(checkout, "build/cprog"), source, name)
 			if err != nil {

@@ -590,17 +590,6 @@ TEST(stack_limit)
 	CHECKEQ(ct_wait(pid) & 0x7f, SIGSEGV);
 }
 
-/* Limits may be set to none. */
-TEST(no_limits)
-{
-	struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
-
-	CHECK(setrlimit(RLIMIT_AS, &none) == 0);
-	CHECK(setrlimit(RLIMIT_STACK, &none) == 0);
-	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
-	CHECKEQ(deeper(1500), 1500);
-}
-
 TEST(stack_by_kernel)
 {
 	/* A call may write below what the program has touched so far. */
