@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"mult/arch/amd64"
@@ -22,10 +23,12 @@ func (m *Machine) StartKernel() error {
 	if err != nil {
 		return err
 	}
+	heap := budgetOf(memory.Stats().Total)
 	c := kern.Config{
 		Machine:   new(amd64.Machine),
 		Memory:    memory,
-		HeapLimit: int64(memory.Stats().Total / 10 * mem.PageSize),
+		HeapLimit: int64(heap.charge * mem.PageSize),
+		HeapFull:  heapFull(int64(heap.full)),
 		Log:       m.Log,
 		Clock:     Monotonic,
 		Ticks:     func() int64 { return int64(amd64.TSC()) },
@@ -66,6 +69,50 @@ func (m *Machine) StartKernel() error {
 // running is the kernel, when it runs.
 var running atomic.Pointer[kern.Kernel]
 
+// budget says how large the Go heap may be, in frames. It can't be refused
+// memory, so what makes it grow is held back in time.
+type budget struct {
+	charge  uint64 // instances are charged for at most so much
+	collect uint64 // the collector works as hard as it must to stay below
+	full    uint64 // instances are refused anything from here on
+	keep    uint64 // programs leave so much to the heap
+}
+
+// budgetOf returns the budget of a machine. Objects that instances have paid for
+// are less than half of what the collector allows: it needs room, and so do
+// holes between objects. They are more than that only if somebody makes many
+// objects and keeps a few of all over the heap; that is what full is for.
+// Between full and keep is the room for what isn't charged, because it is
+// garbage soon.
+func budgetOf(total uint64) budget {
+	return budget{charge: total / 10, collect: total / 5, full: total * 9 / 40, keep: total / 4}
+}
+
+// heapFull returns what tells that the heap has more than so many frames. Then
+// it is collected as well, since it may not grow enough any more to be collected
+// by itself.
+func heapFull(frames int64) func() bool {
+	kick := make(chan struct{}, 1)
+	go func() {
+		for range kick {
+			start := Monotonic()
+			debug.FreeOSMemory()
+			// Refused calls in a loop don't make it a loop of collections.
+			time.Sleep(4 * time.Duration(Monotonic()-start))
+		}
+	}()
+	return func() bool {
+		if amd64.HeapFrames.Load() <= frames {
+			return false
+		}
+		select {
+		case kick <- struct{}{}:
+		default:
+		}
+		return true
+	}
+}
+
 // newMemory makes the counts of users of all frames, in frames of their own.
 func newMemory() (*mem.Memory, error) {
 	n := mem.RefBytes(memoryLimit)
@@ -76,17 +123,18 @@ func newMemory() (*mem.Memory, error) {
 	refs := unsafe.Slice((*atomic.Int32)(amd64.Ptr(uint64(pa))), n/4)
 	clear(amd64.Bytes(uint64(pa), int(n)))
 	m := mem.NewMemory(&Frames, amd64.Ptr(0), refs)
-	// The Go heap can't be refused memory: a fifth of it is left to the
-	// heap, of which instances may use half, so that the collector has room.
-	heap := m.Stats().Total / 5
-	m.Keep(heap)
-	debug.SetMemoryLimit(int64(heap * mem.PageSize))
+	heap := budgetOf(m.Stats().Total)
+	m.Keep(heap.keep, &amd64.HeapFrames)
+	debug.SetMemoryLimit(int64(heap.collect * mem.PageSize))
 	return m, nil
 }
 
 // ended is called when process 1 of inst0 has ended. tools/run reads what it
 // logs.
 func (m *Machine) ended(s proc.Status) {
+	const kib = mem.PageSize >> 10
+	m.Log.Infof("memory: the kernel's heap had at most %d KiB; %d KiB are left to it",
+		amd64.HeapPeak()*kib, budgetOf(Frames.Stats().Total).keep*kib)
 	if sig := s.Signal(); sig != 0 {
 		m.Log.Noticef("mult: process 1 ended with signal %d", sig)
 	} else {

@@ -27,13 +27,27 @@ func (in *Inst) initAccounts() {
 // limit of in doesn't allow it. The caller hands the same amount back by
 // Uncharge when what it was taken for is gone.
 func (in *Inst) Charge(r Resource, n int64) bool {
-	a := &in.account[r]
-	if a.used.Add(n) > a.limit.Load() {
-		a.used.Add(-n)
+	if r == Heap && in.full != nil && in.full() {
 		return false
 	}
-	return true
+	a := &in.account[r]
+	for {
+		// What is refused must not be seen by others that charge.
+		u := a.used.Load()
+		if u > a.limit.Load()-n {
+			return false
+		}
+		if a.used.CompareAndSwap(u, u+n) {
+			return true
+		}
+	}
 }
+
+// SetFull sets what tells that the kernel's own memory is used up, whatever
+// instances are charged for: objects that are left of many keep the memory
+// around them. Charge refuses any Heap then. It is called before in has
+// processes; its children inherit it.
+func (in *Inst) SetFull(full func() bool) { in.full = full }
 
 // Uncharge gives n of a resource back.
 func (in *Inst) Uncharge(r Resource, n int64) {

@@ -14,6 +14,7 @@ type Inst struct {
 
 	slots   [maxSlots]any // [const] after the members are allocated
 	account [numResources]account
+	full    func() bool // [const] after SetFull; nil: never
 }
 
 // A Slot is a package's key to its own part of an instance: a *T.
@@ -55,6 +56,9 @@ type Member struct {
 func New(name string, parent *Inst, members []Member) (*Inst, error) {
 	in := &Inst{ID: nextID.Add(1) - 1, Name: name, Parent: parent}
 	in.initAccounts()
+	if parent != nil {
+		in.full = parent.full
+	}
 	for i, m := range members {
 		if err := m.Alloc(in, parent); err != nil {
 			free(in, members[:i])

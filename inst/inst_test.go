@@ -106,3 +106,52 @@ func TestAccounts(t *testing.T) {
 	}()
 	a.Uncharge(Heap, 51)
 }
+
+// TestFull has no memory for the kernel, which children of an instance notice
+// as well.
+func TestFull(t *testing.T) {
+	full := false
+	a, _ := New("a", nil, nil)
+	a.SetFull(func() bool { return full })
+	b, _ := New("b", a, nil)
+	for _, full = range []bool{false, true, false} {
+		for _, in := range []*Inst{a, b} {
+			if in.Charge(Heap, 1) == full || !in.Charge(Frames, 1) {
+				t.Errorf("%s: heap is full: %v, but Charge doesn't go by it", in.Name, full)
+			}
+		}
+	}
+	if a.Used(Heap) != 2 || b.Used(Heap) != 2 {
+		t.Errorf("%d and %d used, want 2", a.Used(Heap), b.Used(Heap))
+	}
+}
+
+// TestRefusedUnseen charges too much again and again; others that charge little
+// meanwhile must not be refused for it.
+func TestRefusedUnseen(t *testing.T) {
+	a, _ := New("a", nil, nil)
+	a.SetLimit(Heap, 1000)
+	stop, done := make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if a.Charge(Heap, 1001) {
+					panic("more than the limit")
+				}
+			}
+		}
+	}()
+	for range 100000 {
+		if !a.Charge(Heap, 1) {
+			t.Error("refused for what another wanted")
+			break
+		}
+		a.Uncharge(Heap, 1)
+	}
+	close(stop)
+	<-done
+}

@@ -40,7 +40,8 @@ type Config struct {
 	HWCap    uint64             // AT_HWCAP
 	HWCap2   uint64             // AT_HWCAP2
 
-	HeapLimit int64 // bytes of kernel memory that instances may use
+	HeapLimit int64       // bytes of kernel memory that instances may use
+	HeapFull  func() bool // whether the kernel's memory is used up all the same; nil: never
 
 	Root   []byte // an EROFS image
 	RootPA mem.PA // where it is in RAM
@@ -118,6 +119,7 @@ func Start(c Config) (*Kernel, error) {
 	}
 	k.linux.Inst0 = k.inst0
 	k.inst0.SetLimit(inst.Heap, c.HeapLimit)
+	k.inst0.SetFull(c.HeapFull)
 	if err := k.mountAll(k.inst0); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}

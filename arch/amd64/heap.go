@@ -2,11 +2,23 @@
 
 package amd64
 
-import _ "unsafe" // linkname
+import (
+	"sync/atomic"
+	_ "unsafe" // linkname
+)
 
 // heapWindow is where the runtime reserves addresses for its heap, 512 GiB:
 // arenaBaseOffset in the runtime.
 const heapWindow = 0xffffc00000000000
+
+// HeapFrames counts the frames that the runtime's heap has.
+var HeapFrames atomic.Int64
+
+// heapPeak is the most that HeapFrames has been.
+var heapPeak atomic.Int64
+
+// HeapPeak returns the most frames that the runtime's heap has had.
+func HeapPeak() int64 { return heapPeak.Load() }
 
 // heapMap gives the runtime's heap frames for [v, v+n).
 //
@@ -26,6 +38,9 @@ func heapMap(v, n uintptr) bool {
 		}
 		clear(table(pa)[:])
 		*e = pa | ptePresent | pteWrite | pteNX
+		if n := HeapFrames.Add(1); n > heapPeak.Load() {
+			heapPeak.Store(n) // the runtime holds the lock of its heap
+		}
 	}
 	return true
 }
@@ -43,6 +58,7 @@ func heapUnmap(v, n uintptr) {
 			for _, pa := range frames[:got] {
 				Frames.Free(pa)
 			}
+			HeapFrames.Add(int64(-got))
 			got = 0
 		}
 	}

@@ -14,7 +14,8 @@ type Memory struct {
 	pool *Pool
 	base unsafe.Pointer // [const] address of physical address 0
 	refs []atomic.Int32 // by frame
-	keep atomic.Uint64  // frames that Alloc leaves to others
+	keep int64          // [const] frames that are for others
+	have *atomic.Int64  // [const] what they have of them; nil: nothing
 
 	// Poison fills frames with PoisonByte as they are freed, so that a test
 	// sees who goes on using them. Set before the first Alloc.
@@ -43,14 +44,24 @@ func (m *Memory) Table(pa PA) *[PageSize / 8]uint64 {
 	return (*[PageSize / 8]uint64)(unsafe.Add(m.base, pa))
 }
 
-// Keep makes Alloc refuse when it would leave fewer than that many frames
-// free. They are for users of the pool that can't be refused, the Go heap
-// above all.
-func (m *Memory) Keep(frames uint64) { m.keep.Store(frames) }
+// Keep reserves frames for a user of the pool that can't be refused, the Go
+// heap: with what it has, which have counts, it can always get that many. Alloc
+// refuses when it would leave fewer free. Called before the first Alloc.
+func (m *Memory) Keep(frames uint64, have *atomic.Int64) {
+	m.keep, m.have = int64(frames), have
+}
+
+// kept returns how many frames Alloc must leave.
+func (m *Memory) kept() uint64 {
+	if m.have == nil {
+		return uint64(m.keep)
+	}
+	return uint64(max(0, m.keep-m.have.Load()))
+}
 
 // Alloc takes a frame with one reference; its content is undefined.
 func (m *Memory) Alloc() (PA, bool) {
-	pa, ok := m.pool.allocAbove(m.keep.Load())
+	pa, ok := m.pool.allocAbove(m.kept())
 	if ok {
 		m.refs[pa>>pageShift].Store(1)
 	}

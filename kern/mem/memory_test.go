@@ -77,19 +77,33 @@ func TestMemoryContent(t *testing.T) {
 }
 
 func TestMemoryKeep(t *testing.T) {
-	m := newMemory(t, 8)
-	m.Keep(3)
-	n := 0
-	for ; ; n++ {
-		if _, ok := m.Alloc(); !ok {
-			break
+	for _, tt := range []struct {
+		have int64 // of the others, taken before
+		want int
+	}{{0, 5}, {1, 5}, {3, 5}, {4, 4}, {8, 0}} {
+		m := newMemory(t, 8)
+		var have atomic.Int64
+		m.Keep(3, &have)
+		for range tt.have {
+			if _, ok := m.pool.Alloc(); !ok {
+				t.Fatal("the others are refused")
+			}
+			have.Add(1)
 		}
-	}
-	if n != 5 {
-		t.Errorf("%d frames could be taken, want 5", n)
-	}
-	if _, ok := m.pool.Alloc(); !ok {
-		t.Error("none is left for the others")
+		n := 0
+		for ; ; n++ {
+			if _, ok := m.Alloc(); !ok {
+				break
+			}
+		}
+		if n != tt.want {
+			t.Errorf("%d frames could be taken beside %d of the others, want %d", n, tt.have, tt.want)
+		}
+		for range 3 - tt.have {
+			if _, ok := m.pool.Alloc(); !ok {
+				t.Errorf("too few are left for the others, who have %d", tt.have)
+			}
+		}
 	}
 }
 
