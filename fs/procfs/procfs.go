@@ -101,6 +101,7 @@ type fs struct {
 
 	mu    sync.Mutex
 	nodes map[key]inode // [mu, Tree to remove] those that were looked up
+	most  int           // [Tree] of nodes: see inst.Shrink
 }
 
 // New makes the file system of an instance.
@@ -162,6 +163,7 @@ func (f *fs) find(e *entry, x target, parent *dir, excl bool) (inode, error) {
 // sweepLocked drops the nodes without users but for one. The Tree lock is held
 // exclusively.
 func (f *fs) sweepLocked(but *node) {
+	f.most = max(f.most, len(f.nodes))
 	for _, n := range f.nodes {
 		// Those above may have been used by this one alone.
 		for n := n.meta(); n != but && n.refs.Load() == 0; n = &n.parent.node {
@@ -174,4 +176,5 @@ func (f *fs) sweepLocked(but *node) {
 			n.parent.Release()
 		}
 	}
+	f.nodes = inst.Shrink(f.nodes, &f.most)
 }

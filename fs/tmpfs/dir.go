@@ -28,6 +28,7 @@ type dir struct {
 	low     LowNode
 	loaded  bool
 	entries map[string]*entry
+	most    int      // names there have been: see inst.Shrink
 	order   []*entry // by pos; an entry without a name was removed
 	removed int      // those in order
 	pos     int64    // the last that was given
@@ -88,7 +89,7 @@ func (d *dir) Lookup(name string, excl bool) (vfs.Node, error) {
 	d.entries[e.name] = e
 	n, err := d.fs.summon(d, e)
 	if err != nil {
-		delete(d.entries, e.name)
+		d.forget(e.name)
 		d.fs.in.Uncharge(inst.Heap, entryCharge+int64(len(name)))
 	}
 	return n, err
@@ -127,10 +128,16 @@ func (d *dir) place(e *entry, n inode) {
 	}
 }
 
+// forget removes a name from entries.
+func (d *dir) forget(name string) {
+	delete(d.entries, name)
+	d.entries = inst.Shrink(d.entries, &d.most)
+}
+
 // delete takes a name away.
 func (d *dir) delete(name string) {
 	e := d.entries[name]
-	delete(d.entries, name)
+	d.forget(name)
 	d.fs.in.Uncharge(inst.Heap, entryCharge+int64(len(name)))
 	e.name, e.node = "", nil
 	d.live--

@@ -180,7 +180,7 @@ func (fs *FS) evictNext(keep inode) {
 	e.node = nil
 	above.live--
 	if !above.loaded {
-		delete(above.entries, e.name)
+		above.forget(e.name)
 		fs.in.Uncharge(inst.Heap, entryCharge+int64(len(e.name)))
 	}
 	fs.discard(i)

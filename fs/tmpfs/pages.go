@@ -23,7 +23,10 @@ type chunk struct {
 const hole mem.PA = 2
 
 // pageSet is the pages of a file that are its own. Its owner locks it.
-type pageSet struct{ chunks map[uint64]*chunk }
+type pageSet struct {
+	chunks map[uint64]*chunk
+	most   int // see inst.Shrink
+}
 
 func (p *pageSet) get(n uint64) mem.PA {
 	if c := p.chunks[n/chunkPages]; c != nil {
@@ -62,6 +65,7 @@ func (p *pageSet) clear(in *inst.Inst, n uint64) {
 	c.used--
 	if c.used == 0 {
 		delete(p.chunks, n/chunkPages)
+		p.chunks = inst.Shrink(p.chunks, &p.most)
 		in.Uncharge(inst.Heap, chunkCharge)
 	}
 }

@@ -2,6 +2,7 @@ package tmpfs
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"math/rand"
 	"testing"
@@ -301,4 +302,43 @@ func newFile(b *bench, name string) (*regular, error) {
 		return nil, err
 	}
 	return n.(*regular), nil
+}
+
+// TestEmptiedShrinks wants directories and files that were large to keep no room
+// for what isn't charged any more.
+func TestEmptiedShrinks(t *testing.T) {
+	b := newBench(t, hosted.New(32<<20), Options{})
+	defer b.end()
+	d := b.super.Root.(*dir)
+	const most, left = 1000, 10
+	for i := range most {
+		n, err := d.Make(fmt.Sprint(i), &vfs.Make{Mode: abi.S_IFREG})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Release()
+		pa, err := b.f.fs.takePage()
+		if err == nil {
+			err = b.f.own.set(b.in, uint64(i*chunkPages), pa|1)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range most - left {
+		n := d.entries[fmt.Sprint(i)].node
+		n.Retain()
+		if err := d.Remove(fmt.Sprint(i), n); err != nil {
+			t.Fatal(err)
+		}
+		n.Release()
+		b.f.fs.putPage(b.f.own.get(uint64(i*chunkPages)) &^ 1)
+		b.f.own.clear(b.in, uint64(i*chunkPages))
+	}
+	if n := len(d.entries); n != left+1 || d.most > most/8 {
+		t.Errorf("%d names, and room for %d", n, d.most)
+	}
+	if n := len(b.f.own.chunks); n != left || b.f.own.most > most/8 {
+		t.Errorf("%d chunks, and room for %d", n, b.f.own.most)
+	}
 }

@@ -20,13 +20,15 @@ type Epoll struct {
 
 	mu    sync.Mutex
 	items map[itemKey]*item // [mu]
+	most  int               // [mu] of items: see inst.Shrink
 
 	readyMu sync.Mutex
 	ready   itemList   // [readyMu] items that may be ready
 	q       proc.Queue // threads in Wait, and who watches this epoll
 
 	// Edges to and from epolls that watch each other, with how often.
-	kids, parents map[*Epoll]int // [member.mu]
+	kids, parents         map[*Epoll]int // [member.mu]
+	mostKids, mostParents int            // [member.mu] see inst.Shrink
 }
 
 // itemKey tells items apart: one file may be there under two descriptors.
@@ -206,6 +208,7 @@ func (ep *Epoll) remove(target *file.File, fd int) error {
 func (ep *Epoll) removeLocked(it *item) {
 	it.q.Unwatch(&it.w)
 	delete(ep.items, itemKey{it.f, it.fd})
+	ep.items = inst.Shrink(ep.items, &ep.most)
 	it.f.RemoveHook(&it.hook)
 	ep.readyMu.Lock()
 	if it.queued {

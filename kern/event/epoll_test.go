@@ -357,3 +357,31 @@ func TestTwoInstances(t *testing.T) {
 		t.Error("a timer is left")
 	}
 }
+
+// TestEpollShrinks takes most of many files out again: an epoll keeps no room
+// for what isn't charged any more.
+func TestEpollShrinks(t *testing.T) {
+	k := newKernel(t)
+	f := epoll(t, k)
+	e, err := NewEventfd(k.T, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most, left = 1000, 10
+	ep := f.Impl.(*Epoll)
+	for fd := range most {
+		if err := Control(f, abi.EPOLL_CTL_ADD, e, fd, event(abi.POLLIN, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for fd := range most - left {
+		if err := Control(f, abi.EPOLL_CTL_DEL, e, fd, event(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ep.items) != left || ep.most > most/8 {
+		t.Errorf("%d files, and room for %d", len(ep.items), ep.most)
+	}
+	e.Release()
+	f.Release()
+}

@@ -1,6 +1,9 @@
 package event
 
-import "mult/kern/errno"
+import (
+	"mult/inst"
+	"mult/kern/errno"
+)
 
 // This file keeps epolls that watch epolls within bounds: no rings, no long
 // chains, no event that wakes very many.
@@ -43,9 +46,11 @@ func (ep *Epoll) unlink(kid *Epoll) {
 func (ep *Epoll) unlinkLocked(kid *Epoll) {
 	if ep.kids[kid]--; ep.kids[kid] == 0 {
 		delete(ep.kids, kid)
+		ep.kids = inst.Shrink(ep.kids, &ep.mostKids)
 	}
 	if kid.parents[ep]--; kid.parents[ep] == 0 {
 		delete(kid.parents, ep)
+		kid.parents = inst.Shrink(kid.parents, &kid.mostParents)
 	}
 }
 

@@ -25,6 +25,7 @@ type locks struct {
 // somebody waits for it.
 type lockSet struct {
 	flocks  map[*File]bool    // whether exclusive
+	most    int               // of flocks: see inst.Shrink
 	records map[any]*[]record // by owner; none is empty
 	waiting int               // threads in q
 	q       proc.Queue        // woken when a lock goes
@@ -159,6 +160,7 @@ func (l *locks) dropFlockLocked(key any, f *File) {
 		return
 	}
 	delete(s.flocks, f)
+	s.flocks = inst.Shrink(s.flocks, &s.most)
 	l.in.Uncharge(inst.Heap, ownerCost)
 	s.q.WakeAll()
 	l.tidyLocked(key, s)

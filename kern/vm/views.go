@@ -3,6 +3,8 @@ package vm
 import (
 	"sync"
 	"sync/atomic"
+
+	"mult/inst"
 )
 
 // Viewed is an Object whose content can shrink while it is mapped. It embeds
@@ -20,6 +22,7 @@ type Views struct {
 
 	mu     sync.Mutex     // leaf, also taken under Space.mu
 	spaces map[*Space]int // [mu] how many areas each has; charged with these
+	most   int            // [mu] of spaces: see inst.Shrink
 }
 
 // Viewers returns v itself, for types that embed it.
@@ -92,6 +95,7 @@ func (s *Space) hide(obj Object) {
 		v.mu.Lock()
 		if v.spaces[s]--; v.spaces[s] == 0 {
 			delete(v.spaces, s)
+			v.spaces = inst.Shrink(v.spaces, &v.most)
 		}
 		v.mu.Unlock()
 	}
