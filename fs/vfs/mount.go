@@ -282,6 +282,7 @@ func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
 	at.Retain()
 	dir.Base().mounts.Add(1)
 	tb.at[place{at.Mount, at.Node}] = m
+	dir.Base().over.Store(m)
 	tb.addLocked(m)
 	return nil
 }
@@ -365,6 +366,9 @@ func (tb *Table) removeLocked(m *Mount) {
 		m.point.Base().mounts.Add(-1)
 	}
 	delete(tb.at, place{m.Parent, m.point})
+	if m.point != nil {
+		m.point.Base().over.CompareAndSwap(m, nil)
+	}
 	if i := slices.Index(tb.order, m); i >= 0 {
 		tb.order = slices.Delete(tb.order, i, i+1)
 	}
@@ -428,7 +432,10 @@ func (tb *Table) Mounts(f func(m *Mount, name string)) {
 func (tb *Table) over(l Loc) (Loc, bool) {
 	var up Loc
 	tb.mu.RLock()
-	m := tb.at[place{l.Mount, l.Node}]
+	m := l.Node.Base().over.Load()
+	if m == nil || m.Parent != l.Mount {
+		m = tb.at[place{l.Mount, l.Node}]
+	}
 	if m != nil {
 		up = Loc{m, m.Super.Root}
 		up.Retain()

@@ -156,8 +156,9 @@ type SetAttr struct {
 
 // Base is what vfs keeps for a Node, which contains it.
 type Base struct {
-	mounts  atomic.Int32 // mounts that cover the node
-	writers atomic.Int32 // opened for writing; below 0: being executed
+	mounts  atomic.Int32          // mounts that cover the node
+	over    atomic.Pointer[Mount] // the last of them, as a short cut; [Table.mu to write]
+	writers atomic.Int32          // opened for writing; below 0: being executed
 
 	mu      sync.Mutex
 	special any // [mu]

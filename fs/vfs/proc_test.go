@@ -259,3 +259,16 @@ func TestFile(t *testing.T) {
 		}
 	})
 }
+
+func TestBorrow(t *testing.T) {
+	w := newWorld(t)
+	w.run(func(t *proc.Thread) {
+		c := vfs.Borrow(t)
+		if *c != *vfs.For(t) {
+			w.t.Errorf("Borrow: %+v, For: %+v", *c, *vfs.For(t))
+		}
+		if n := testing.AllocsPerRun(100, func() { vfs.Borrow(t) }); n != 0 {
+			w.t.Errorf("Borrow allocates %v times", n)
+		}
+	})
+}

@@ -303,11 +303,13 @@ func (ep *Epoll) requeue(it *item) {
 }
 
 // A Batch is the events that one call of Wait found: fewer than there are is
-// always right.
+// always right. It is on the stack of each call, and most find few.
 type Batch struct {
-	Events [64]abi.EpollEvent
-	items  [64]*item // whose they are
+	Events [batchSize]abi.EpollEvent
+	items  [batchSize]*item // whose they are
 }
+
+const batchSize = 16
 
 // Wait is epoll_wait(2): it fills b with up to limit events and returns how
 // many. It waits until there is one, or until the deadline. The caller gives

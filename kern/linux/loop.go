@@ -68,7 +68,7 @@ func (k *Kernel) syscall(t *proc.Thread, a *Args) bool {
 		c.AX = negative(errno.ENOSYS)
 		return true
 	}
-	*a = Args{c.DI, c.SI, c.DX, c.R10, c.R8, c.R9}
+	a[0], a[1], a[2], a[3], a[4], a[5] = c.DI, c.SI, c.DX, c.R10, c.R8, c.R9
 	v, err := call(k, t, a)
 	if err == nil {
 		if c.Trap == arch.TrapSyscall { // else the registers are not the call's any more

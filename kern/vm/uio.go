@@ -75,12 +75,13 @@ func (u *Uio) Set(s *Space, iov []Iovec) error {
 
 // SetAt makes u what s.UioAt returns, without an allocation.
 func (u *Uio) SetAt(s *Space, a Addr, n uint64) error {
-	*u = Uio{}
 	if a > MaxAddr || n > MaxAddr-uint64(a) {
+		*u = Uio{}
 		return errno.EFAULT
 	}
 	n = min(n, MaxTransfer)
-	u.space, u.cur, u.left = s, Iovec{a, n}, int(n)
+	u.space, u.buf, u.rest = s, nil, nil
+	u.cur, u.left, u.done = Iovec{a, n}, int(n), 0
 	return nil
 }
 
