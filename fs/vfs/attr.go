@@ -9,6 +9,18 @@ import (
 	"mult/kern/proc"
 )
 
+// Flags that the calls of a Caller know; EINVAL for others. Who calls for a
+// program refuses them before it reads the path, as Linux does.
+const (
+	StatFlags   = abi.AT_SYMLINK_NOFOLLOW | abi.AT_NO_AUTOMOUNT | abi.AT_EMPTY_PATH
+	AccessFlags = abi.AT_EACCESS | abi.AT_SYMLINK_NOFOLLOW | abi.AT_EMPTY_PATH
+	AccessModes = mayRead | mayWrite | mayExec
+	AttrFlags   = abi.AT_SYMLINK_NOFOLLOW | abi.AT_EMPTY_PATH // Chmod, Chown, Utimes
+	LinkFlags   = abi.AT_SYMLINK_FOLLOW | abi.AT_EMPTY_PATH
+	UnlinkFlags = abi.AT_REMOVEDIR
+	RenameFlags = RENAME_NOREPLACE | RENAME_EXCHANGE // not both
+)
+
 // walkFlags translates AT_* flags.
 func walkFlags(at int) int {
 	f := follow
@@ -40,7 +52,7 @@ func (l Loc) Stat() abi.Stat {
 
 // Stat is fstatat(2).
 func (c *Caller) Stat(dir *file.File, path string, flags int) (s abi.Stat, err error) {
-	if flags&^(abi.AT_SYMLINK_NOFOLLOW|abi.AT_NO_AUTOMOUNT|abi.AT_EMPTY_PATH) != 0 {
+	if flags&^StatFlags != 0 {
 		return s, errno.EINVAL
 	}
 	if path == "" && dir != nil && flags&abi.AT_EMPTY_PATH != 0 {
@@ -77,7 +89,7 @@ func (c *Caller) Readlink(dir *file.File, path string) (target string, err error
 
 // Access is faccessat2(2).
 func (c *Caller) Access(dir *file.File, path string, mode uint32, flags int) error {
-	if mode&^7 != 0 || flags&^(abi.AT_EACCESS|abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH) != 0 {
+	if mode&^AccessModes != 0 || flags&^AccessFlags != 0 {
 		return errno.EINVAL
 	}
 	asked := *c
@@ -103,7 +115,7 @@ func (c *Caller) Access(dir *file.File, path string, mode uint32, flags int) err
 
 // Chmod is fchmodat(2), and fchmod(2) with an empty path and AT_EMPTY_PATH.
 func (c *Caller) Chmod(dir *file.File, path string, mode uint32, flags int) error {
-	if flags&^(abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH) != 0 {
+	if flags&^AttrFlags != 0 {
 		return errno.EINVAL
 	}
 	return c.with(dir, path, flags, func(l Loc) error {
@@ -130,7 +142,7 @@ const KeepID = ^uint32(0)
 
 // Chown is fchownat(2), and fchown(2) with an empty path and AT_EMPTY_PATH.
 func (c *Caller) Chown(dir *file.File, path string, uid, gid uint32, flags int) error {
-	if flags&^(abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH) != 0 {
+	if flags&^AttrFlags != 0 {
 		return errno.EINVAL
 	}
 	return c.with(dir, path, flags, func(l Loc) error {
@@ -184,7 +196,7 @@ func Now() abi.Timespec {
 
 // Utimes is utimensat(2); times is nil for now.
 func (c *Caller) Utimes(dir *file.File, path string, times *[2]abi.Timespec, flags int) error {
-	if flags&^(abi.AT_SYMLINK_NOFOLLOW|abi.AT_EMPTY_PATH) != 0 {
+	if flags&^AttrFlags != 0 {
 		return errno.EINVAL
 	}
 	return c.with(dir, path, flags, func(l Loc) error {

@@ -129,7 +129,7 @@ func (c *Caller) Symlink(target string, dir *file.File, path string) error {
 
 // Link is linkat(2).
 func (c *Caller) Link(oldDir *file.File, old string, dir *file.File, path string, flags int) error {
-	if flags&^(abi.AT_SYMLINK_FOLLOW|abi.AT_EMPTY_PATH) != 0 {
+	if flags&^LinkFlags != 0 {
 		return errno.EINVAL
 	}
 	if flags&abi.AT_EMPTY_PATH != 0 && !c.Cred.Has(proc.CAP_DAC_READ_SEARCH) {
@@ -175,7 +175,7 @@ func (c *Caller) mayLink(n Node) bool {
 
 // Unlink is unlinkat(2).
 func (c *Caller) Unlink(at *file.File, path string, flags int) error {
-	if flags&^abi.AT_REMOVEDIR != 0 {
+	if flags&^UnlinkFlags != 0 {
 		return errno.EINVAL
 	}
 	rmdir := flags&abi.AT_REMOVEDIR != 0

@@ -13,7 +13,7 @@ const (
 
 // Rename is renameat2(2).
 func (c *Caller) Rename(oldDir *file.File, old string, newDir *file.File, new string, flags int) error {
-	if flags&^(RENAME_NOREPLACE|RENAME_EXCHANGE) != 0 || flags == RENAME_NOREPLACE|RENAME_EXCHANGE {
+	if flags&^RenameFlags != 0 || flags == RenameFlags {
 		return errno.EINVAL
 	}
 	from, fe, err := c.parent(oldDir, old)

@@ -15,17 +15,28 @@ const copyBuffer = 64 << 10
 
 // sysSendfile implements sendfile(2): (out, in int, offset *int64, count).
 func sysSendfile(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return withFile(t, a.Int(0), func(out *file.File) (uintptr, error) {
-		return withFile(t, a.Int(1), func(in *file.File) (uintptr, error) {
-			if !in.Readable() || !out.Writable() {
+	off := int64(0)
+	if a[2] != 0 {
+		start, err := getUint64(t, a.Addr(2))
+		if err != nil {
+			return 0, err
+		}
+		off = int64(start)
+	}
+	return withFile(t, a.Int(1), func(in *file.File) (uintptr, error) {
+		if !in.Readable() {
+			return 0, errno.EBADF
+		}
+		_, seeks := in.Impl.(file.Seeker)
+		if a[2] != 0 && !seeks {
+			return 0, errno.ESPIPE
+		}
+		return withFile(t, a.Int(0), func(out *file.File) (uintptr, error) {
+			if !out.Writable() {
 				return 0, errno.EBADF
 			}
-			if _, ok := in.Impl.(file.Seeker); !ok {
-				// What out doesn't take could not be put back.
-				if a[2] != 0 {
-					return 0, errno.ESPIPE
-				}
-				return 0, errno.EINVAL
+			if !seeks {
+				return 0, errno.EINVAL // what out doesn't take could not be put back
 			}
 			if out.Flags()&abi.O_APPEND != 0 || a.Long(3) < 0 {
 				return 0, errno.EINVAL
@@ -35,11 +46,6 @@ func sysSendfile(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 					_, _ = in.Seek(t, -int64(n), abi.SEEK_CUR) // what out didn't take
 				})
 			}
-			start, err := getUint64(t, a.Addr(2))
-			if err != nil {
-				return 0, err
-			}
-			off := int64(start)
 			if off < 0 {
 				return 0, errno.EINVAL
 			}
@@ -109,13 +115,16 @@ func sysFadvise64(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // sysStatx implements statx(2): (dir int, path, flags int, mask uint, buf).
 func sysStatx(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	const syncType = 0x6000
 	flags := a.Int(2)
 	if flags&syncType == syncType || a.Uint(3)&abi.STATX_RESERVED != 0 {
 		return 0, errno.EINVAL
 	}
+	flags &^= syncType
+	if err := known(flags, vfs.StatFlags); err != nil {
+		return 0, err
+	}
 	return 0, at(t, a.Int(0), a.Addr(1), func(c *vfs.Caller, dir *file.File, path string) error {
-		st, err := c.Stat(dir, path, flags&^syncType)
+		st, err := c.Stat(dir, path, flags)
 		if err != nil {
 			return err
 		}

@@ -149,10 +149,6 @@ func sysSelect(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 // sysPselect6 implements pselect(2): (n int, in, out, ex *fd_set, timeout
 // *timespec, mask *struct{set *sigset; size}).
 func sysPselect6(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	deadline, err := k.timeout(t, a.Addr(4))
-	if err != nil {
-		return 0, err
-	}
 	var mask vm.Addr
 	var size uint64
 	if a[5] != 0 {
@@ -161,6 +157,10 @@ func sysPselect6(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			return 0, err
 		}
 		mask, size = vm.Addr(binary.LittleEndian.Uint64(b[:])), binary.LittleEndian.Uint64(b[8:])
+	}
+	deadline, err := k.timeout(t, a.Addr(4))
+	if err != nil {
+		return 0, err
 	}
 	n, err := masked(t, mask, size, func() (uintptr, error) { return selectSets(t, a, deadline) })
 	k.putLeft(t, a.Addr(4), deadline)

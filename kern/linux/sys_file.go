@@ -65,7 +65,7 @@ func uio(t *proc.Thread, a *Args) (*vm.Uio, error) {
 
 // uioVec is the buffers of arguments 1 and 2, an array of struct iovec.
 func uioVec(t *proc.Thread, a *Args) (*vm.Uio, error) {
-	n := a[2]
+	n := uint64(a.Uint(2))
 	if n > abi.IOV_MAX {
 		return nil, errno.EINVAL
 	}
@@ -94,7 +94,7 @@ func sysReadv(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			return 0, errno.EBADF
 		}
 		u, err := uioVec(t, a)
-		if err != nil {
+		if err != nil || u.Len() == 0 {
 			return 0, err
 		}
 		n, err := f.Read(t, u)
@@ -108,7 +108,7 @@ func sysWritev(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			return 0, errno.EBADF
 		}
 		u, err := uioVec(t, a)
-		if err != nil {
+		if err != nil || u.Len() == 0 {
 			return 0, err
 		}
 		n, err := f.Write(t, u)

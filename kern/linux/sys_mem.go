@@ -31,6 +31,7 @@ const (
 		mapLocked | mapNoreserve | mapPopulate | mapNonblock | mapStack | mapHugetlb | mapFixedNoreplace
 
 	protKnown = 7
+	protSem   = 8 // says that memory has semaphores, which makes no difference
 )
 
 // sysMmap implements mmap(2): (addr, length, prot, flags, fd, offset).
@@ -48,6 +49,25 @@ func sysMmap(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		NoReserve: flags&mapNoreserve != 0,
 		Offset:    off,
 	}
+	if off%vm.PageSize != 0 {
+		return 0, errno.EINVAL
+	}
+	var f *file.File
+	if flags&mapAnonymous == 0 {
+		var err error
+		if f, err = file.Of(t.Proc).Get(int(int32(a[4]))); err != nil {
+			return 0, err
+		}
+		defer f.Release()
+	}
+	switch {
+	case m.Len == 0:
+		return 0, errno.EINVAL
+	case m.Len > vm.MaxAddr:
+		return 0, errno.ENOMEM
+	case f != nil && (int64(off) < 0 || int64(off+m.Len) < 0):
+		return 0, errno.EOVERFLOW
+	}
 	switch flags & mapType {
 	case mapPrivate:
 	case mapShared:
@@ -60,20 +80,12 @@ func sysMmap(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	default:
 		return 0, errno.EINVAL
 	}
-	if off%vm.PageSize != 0 || flags&mapHugetlb != 0 {
+	if flags&mapHugetlb != 0 {
 		return 0, errno.EINVAL
 	}
-	if flags&mapAnonymous == 0 && (int64(off) < 0 || int64(off+m.Len) < 0) {
-		return 0, errno.EOVERFLOW
-	}
-	if flags&mapAnonymous != 0 {
+	if f == nil {
 		m.Offset = 0
 	} else {
-		f, err := file.Of(t.Proc).Get(int(int32(a[4])))
-		if err != nil {
-			return 0, err
-		}
-		defer f.Release()
 		if !f.Readable() {
 			return 0, errno.EACCES
 		}
@@ -83,6 +95,7 @@ func sysMmap(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			}
 			m.MaxProt &^= vm.Write
 		}
+		var err error
 		if m.Object, err = f.Object(t, m.Prot, m.Shared); err != nil {
 			return 0, err
 		}
@@ -102,10 +115,11 @@ func sysMunmap(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func sysMprotect(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	if a[2]&^protKnown != 0 {
-		return 0, errno.EINVAL // PROT_GROWSDOWN, PROT_SEM and what there isn't
+	prot := vm.Prot(a[2] & protKnown)
+	if a[2]&^(protKnown|protSem) != 0 {
+		prot = ^vm.Prot(0) // which Protect refuses, after what Linux checks before
 	}
-	return 0, t.Space().Protect(a.Addr(0), a.Size(1), vm.Prot(a[2]))
+	return 0, t.Space().Protect(a.Addr(0), a.Size(1), prot)
 }
 
 func sysMremap(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
@@ -132,7 +146,7 @@ func sysMincore(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if at%vm.PageSize != 0 {
 		return 0, errno.EINVAL
 	}
-	if n > vm.MaxAddr {
+	if at > vm.MaxAddr || n > vm.MaxAddr-uint64(at) {
 		return 0, errno.ENOMEM
 	}
 	for n > 0 {

@@ -33,6 +33,14 @@ func releaseDir(f *file.File) {
 	}
 }
 
+// known returns EINVAL for flags other than those in all.
+func known(flags, all int) error {
+	if flags&^all != 0 {
+		return errno.EINVAL
+	}
+	return nil
+}
+
 // at calls f with a directory and a path: those of the *at calls, or, with fd
 // AT_FDCWD, of the older ones.
 func at(t *proc.Thread, fd int, path vm.Addr, f func(c *vfs.Caller, dir *file.File, path string) error) error {
@@ -62,6 +70,9 @@ func onFile(t *proc.Thread, fd int, f func(c *vfs.Caller, fl *file.File) error) 
 		return err
 	}
 	defer fl.Release()
+	if _, ok := vfs.LocOf(fl); !ok {
+		return errno.EOPNOTSUPP // pipes and such: what they have doesn't change
+	}
 	return f(vfs.Borrow(t), fl)
 }
 
@@ -74,7 +85,7 @@ func open(t *proc.Thread, fd int, path vm.Addr, flags, mode uint32) (uintptr, er
 	}
 	return newFile(t, flags&abi.O_CLOEXEC != 0, func() (f *file.File, err error) {
 		err = atPath(t, fd, p, func(c *vfs.Caller, dir *file.File, path string) error {
-			f, err = c.Open(dir, path, int(flags), mode)
+			f, err = c.Open(dir, path, int(flags)|abi.O_LARGEFILE, mode)
 			return err
 		})
 		return f, err
@@ -109,7 +120,15 @@ func sysOpenat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return open(t, a.Int(0), a.Addr(1), a.Uint(2), a.Uint(3))
 }
 
+// syncType are flags that say how old what stat tells may be, which makes no
+// difference here.
+const syncType = 0x6000
+
 func stat(t *proc.Thread, fd int, path, to vm.Addr, flags int) (uintptr, error) {
+	flags &^= syncType
+	if err := known(flags, vfs.StatFlags); err != nil {
+		return 0, err
+	}
 	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
 		st, err := c.Stat(dir, path, flags)
 		if err != nil {
@@ -132,6 +151,9 @@ func sysNewfstatat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func access(t *proc.Thread, fd int, path vm.Addr, mode uint32, flags int) (uintptr, error) {
+	if mode&^vfs.AccessModes != 0 || flags&^vfs.AccessFlags != 0 {
+		return 0, errno.EINVAL
+	}
 	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Access(dir, path, mode, flags)
 	})
@@ -191,6 +213,13 @@ func sysMkdirat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func mknod(t *proc.Thread, fd int, path vm.Addr, mode, dev uint32) (uintptr, error) {
+	switch mode & abi.S_IFMT {
+	case 0, abi.S_IFREG, abi.S_IFCHR, abi.S_IFBLK, abi.S_IFIFO, abi.S_IFSOCK:
+	case abi.S_IFDIR:
+		return 0, errno.EPERM
+	default:
+		return 0, errno.EINVAL
+	}
 	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Mknod(dir, path, mode, uint64(dev))
 	})
@@ -205,6 +234,9 @@ func sysMknodat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func unlink(t *proc.Thread, fd int, path vm.Addr, flags int) (uintptr, error) {
+	if err := known(flags, vfs.UnlinkFlags); err != nil {
+		return 0, err
+	}
 	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Unlink(dir, path, flags)
 	})
@@ -251,6 +283,9 @@ func two(t *proc.Thread, fd1 int, path1 vm.Addr, fd2 int, path2 vm.Addr,
 }
 
 func link(t *proc.Thread, fd1 int, path1 vm.Addr, fd2 int, path2 vm.Addr, flags int) (uintptr, error) {
+	if err := known(flags, vfs.LinkFlags); err != nil {
+		return 0, err
+	}
 	return two(t, fd1, path1, fd2, path2,
 		func(c *vfs.Caller, dir1 *file.File, path1 string, dir2 *file.File, path2 string) error {
 			return c.Link(dir1, path1, dir2, path2, flags)
@@ -266,6 +301,9 @@ func sysLinkat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func rename(t *proc.Thread, fd1 int, path1 vm.Addr, fd2 int, path2 vm.Addr, flags int) (uintptr, error) {
+	if flags&^vfs.RenameFlags != 0 || flags == vfs.RenameFlags {
+		return 0, errno.EINVAL
+	}
 	return two(t, fd1, path1, fd2, path2,
 		func(c *vfs.Caller, dir1 *file.File, path1 string, dir2 *file.File, path2 string) error {
 			return c.Rename(dir1, path1, dir2, path2, flags)
@@ -305,6 +343,9 @@ func sysFchmod(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func chown(t *proc.Thread, fd int, path vm.Addr, uid, gid uint32, flags int) (uintptr, error) {
+	if err := known(flags, vfs.AttrFlags); err != nil {
+		return 0, err
+	}
 	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Chown(dir, path, uid, gid, flags)
 	})
@@ -356,6 +397,9 @@ func setTimes(t *proc.Thread, fd int, path vm.Addr, times *[2]abi.Timespec, flag
 		return onFile(t, fd, func(c *vfs.Caller, f *file.File) error {
 			return c.Utimes(f, "", times, abi.AT_EMPTY_PATH)
 		})
+	}
+	if err := known(flags, vfs.AttrFlags); err != nil {
+		return err
 	}
 	return at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Utimes(dir, path, times, flags)
@@ -435,15 +479,20 @@ func sysStatfs(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return 0, putStatfs(t, a.Addr(1), &s)
 }
 
+// anonFSMagic is the type of the file system where what has no name is.
+const anonFSMagic = 0x09041934
+
 func sysFstatfs(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	f, err := file.Of(t.Proc).GetPath(a.Int(0))
 	if err != nil {
 		return 0, err
 	}
 	defer f.Release()
-	s, err := vfs.For(t).Statfs(f, "")
-	if err != nil {
-		return 0, err
+	s := abi.Statfs{Type: anonFSMagic, Bsize: vm.PageSize, Frsize: vm.PageSize, Namelen: abi.NAME_MAX}
+	if _, ok := vfs.LocOf(f); ok {
+		if s, err = vfs.For(t).Statfs(f, ""); err != nil {
+			return 0, err
+		}
 	}
 	return 0, putStatfs(t, a.Addr(1), &s)
 }

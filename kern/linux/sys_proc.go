@@ -281,9 +281,9 @@ func sysWait4(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // sysWaitid implements waitid(2): (type, id int, info *siginfo, options int, usage *rusage).
 func sysWaitid(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	r, err := t.Waitid(a.Int(0), a.Int(1), int(a.Uint(3)))
-	if err != nil {
-		return 0, err
+	r, failed := t.Waitid(a.Int(0), a.Int(1), int(a.Uint(3)))
+	if _, again := failed.(proc.Restart); again {
+		return 0, failed
 	}
 	if a[4] != 0 && r.PID != 0 {
 		if err := putRusage(t, a.Addr(4), r.Usage); err != nil {
@@ -291,9 +291,10 @@ func sysWaitid(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		}
 	}
 	if a[2] == 0 {
-		return 0, nil
+		return 0, failed
 	}
-	// Linux writes these fields only: signo, errno, code, pid, uid, status.
+	// Linux writes these fields only, and also after an error: signo, errno,
+	// code, pid, uid, status.
 	var b [28]byte
 	if r.PID != 0 {
 		le := binary.LittleEndian
@@ -310,7 +311,10 @@ func sysWaitid(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		}
 		le.PutUint32(b[24:], status)
 	}
-	return 0, t.Space().CopyOut(a.Addr(2), b[:])
+	if err := t.Space().CopyOut(a.Addr(2), b[:]); err != nil {
+		return 0, err
+	}
+	return 0, failed
 }
 
 // putRusage stores a struct rusage: getrusage(2).

@@ -23,7 +23,7 @@ func sysSchedGetscheduler(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // sysSchedSetscheduler implements sched_setscheduler(2): (pid, policy int, param *sched_param).
 func sysSchedSetscheduler(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	if a.Int(1) < 0 || a[2] == 0 {
+	if a.Int(0) < 0 || a.Int(1) < 0 || a[2] == 0 {
 		return 0, errno.EINVAL
 	}
 	priority, err := getUint32(t, a.Addr(2))
@@ -61,7 +61,7 @@ func sysSchedGetparam(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // sysSchedSetparam implements sched_setparam(2): (pid int, param *sched_param).
 func sysSchedSetparam(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	if a[1] == 0 {
+	if a.Int(0) < 0 || a[1] == 0 {
 		return 0, errno.EINVAL
 	}
 	priority, err := getUint32(t, a.Addr(1))
@@ -136,7 +136,9 @@ func sysPersonality(_ *Kernel, _ *proc.Thread, a *Args) (uintptr, error) {
 
 // sysGetRobustList implements get_robust_list(2): (pid int, head, length *uint64).
 func sysGetRobustList(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	if tid := a.Int(0); tid != 0 && tid != t.TID {
+	if tid := a.Int(0); tid < 0 {
+		return 0, errno.ESRCH
+	} else if tid != 0 && tid != t.TID {
 		if err := findThread(t, tid); err != nil {
 			return 0, err
 		}

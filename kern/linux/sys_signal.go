@@ -50,13 +50,21 @@ func sysRtTgsigqueueinfo(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func getSiginfo(t *proc.Thread, from vm.Addr, sig int) (proc.Siginfo, error) {
+	// What the kernel keeps; the rest is looked at only if the code doesn't
+	// tell that it has no meaning.
+	const kept, leastKnown = 48, -7
 	var b [proc.SiginfoSize]byte
-	if err := t.Space().CopyIn(b[:], from); err != nil {
+	if err := t.Space().CopyIn(b[:kept], from); err != nil {
 		return proc.Siginfo{}, err
 	}
-	i, ok := proc.DecodeSiginfo(&b)
-	if !ok {
-		return i, errno.E2BIG
+	i, _ := proc.DecodeSiginfo(&b)
+	if i.Code < leastKnown {
+		if err := t.Space().CopyIn(b[kept:], from+kept); err != nil {
+			return i, err
+		}
+		if _, ok := proc.DecodeSiginfo(&b); !ok {
+			return i, errno.E2BIG
+		}
 	}
 	i.Signo = proc.Signal(sig)
 	return i, nil

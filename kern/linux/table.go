@@ -29,7 +29,7 @@ var table = [...]struct {
 	7:   {handler: sysPoll},
 	8:   {handler: sysLseek},
 	9:   {sysMmap, "huge pages, locking"},
-	10:  {sysMprotect, "PROT_SEM, PROT_GROWSDOWN"},
+	10:  {sysMprotect, "PROT_GROWSDOWN"},
 	11:  {handler: sysMunmap},
 	12:  {handler: sysBrk},
 	13:  {handler: sysRtSigaction},

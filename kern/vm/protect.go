@@ -13,11 +13,11 @@ func (s *Space) Protect(a Addr, n uint64, p Prot) error {
 	if err != nil {
 		return err
 	}
-	if p&^protAll != 0 {
-		return errno.EINVAL
-	}
 	if lo == hi {
 		return nil
+	}
+	if p&^protAll != 0 {
+		return errno.EINVAL
 	}
 	var dead *area
 	s.mu.Lock()

@@ -286,3 +286,124 @@ TEST(time_structures)
 	};
 	ROWS(rows);
 }
+
+struct erow {
+	const char *name;
+	int want; /* errno; 0: success */
+	long nr, a[6];
+};
+
+static void check_errors(const struct erow *rows, int n)
+{
+	for (const struct erow *r = rows; r < rows + n; r++) {
+		errno = 0;
+		long got = syscall(r->nr, r->a[0], r->a[1], r->a[2], r->a[3], r->a[4], r->a[5]);
+		int e = got == -1 ? errno : 0;
+		if (e != r->want)
+			FAIL("%s: returned %ld, errno %d (%s), want %d (%s)", r->name, got, e, strerror(e), r->want, strerror(r->want));
+	}
+}
+#define ERRORS(rows) check_errors(rows, sizeof rows / sizeof rows[0])
+
+TEST(flags_before_paths)
+{
+	/* Flags that there aren't are refused whatever else is wrong. */
+	long bad = P(bad_address(7));
+
+	setup();
+	const struct erow rows[] = {
+		{"newfstatat", EINVAL, SYS_newfstatat, {999, P("f"), P(room), 0x20}},
+		{"newfstatat, how to ask a server", 0, SYS_newfstatat, {AT, P("f"), P(room), 0x4000}},
+		{"statx", EINVAL, SYS_statx, {999, P("f"), 0x20, 0x7ff, P(room)}},
+		{"statx", EINVAL, SYS_statx, {AT, P("f"), 0x6000, 0x7ff, P(room)}},
+		{"access", EINVAL, SYS_access, {bad, 8}},
+		{"faccessat", EINVAL, SYS_faccessat, {999, P("f"), -1}},
+		{"faccessat2", EINVAL, SYS_faccessat2, {999, bad, 0, 1}},
+		{"fchownat", EINVAL, SYS_fchownat, {999, P("f"), -1, -1, 0x200}},
+		{"fchownat", EBADF, SYS_fchownat, {999, P("f"), -1, -1, 0}},
+		{"unlinkat", EINVAL, SYS_unlinkat, {999, bad, 2}},
+		{"linkat", EINVAL, SYS_linkat, {999, P("f"), 999, bad, 0x100}},
+		{"renameat2", EINVAL, SYS_renameat2, {999, bad, 999, bad, 8}},
+		{"renameat2", EINVAL, SYS_renameat2, {999, P("f"), AT, P("x"), 3}},
+		{"utimensat", EINVAL, SYS_utimensat, {999, P("f"), 0, 1}},
+		{"mknod of a directory", EPERM, SYS_mknod, {bad, S_IFDIR | 0755, 0}},
+		{"mknod of a link", EINVAL, SYS_mknod, {bad, S_IFLNK | 0755, 0}},
+		{"mknodat of nothing", EINVAL, SYS_mknodat, {999, P("x"), 0170000, 0}},
+		{"umount2", EINVAL, SYS_umount2, {bad, 0x1000}},
+		{"pipe2", EINVAL, SYS_pipe2, {bad, 1}},
+		{"dup3", EINVAL, SYS_dup3, {999, 5, 1}},
+		{"epoll_create1", EINVAL, SYS_epoll_create1, {1}},
+		{"eventfd2", EINVAL, SYS_eventfd2, {0, 2}},
+		{"timerfd_create", EINVAL, SYS_timerfd_create, {CLOCK_MONOTONIC, 2}},
+		{"getrandom", EINVAL, SYS_getrandom, {bad, 10, 8}},
+		{"memfd_create", EINVAL, SYS_memfd_create, {bad, 0x8000}},
+		{"close_range", EINVAL, SYS_close_range, {900, 901, 1}},
+		{"waitid", EINVAL, SYS_waitid, {P_ALL, 0, 0, 0}},
+		{"waitid writes in any case", EFAULT, SYS_waitid, {P_ALL, 0, bad, 0}},
+		{"waitid of no type", EFAULT, SYS_waitid, {77, 0, bad, WEXITED}},
+		{"wait4", EINVAL, SYS_wait4, {-1, bad, 0x100}},
+	};
+	ERRORS(rows);
+}
+
+TEST(order_of_checks)
+{
+	/* Which of several errors is told. */
+	long bad = P(bad_address(7)), ro = P(bad_address(0)), page = P(pages(1, PROT_READ));
+	struct timespec wrong = {0, -1};
+
+	setup();
+	const struct erow rows[] = {
+		{"mprotect of nothing", 0, SYS_mprotect, {page, 0, 0x4000}},
+		{"mprotect, unknown", EINVAL, SYS_mprotect, {page, PAGE, 0x4000}},
+		{"mprotect beyond all", ENOMEM, SYS_mprotect, {page, -1, 0x4000}},
+		{"mprotect unaligned", EINVAL, SYS_mprotect, {page + 1, 0, 0}},
+		{"mprotect PROT_SEM", 0, SYS_mprotect, {page, PAGE, PROT_READ | 8}},
+		{"mmap unaligned", EINVAL, SYS_mmap, {0, PAGE, PROT_READ, MAP_PRIVATE, 999, 1}},
+		{"mmap of a bad descriptor", EBADF, SYS_mmap, {0, 0, PROT_READ, 0, 999, 0}},
+		{"mmap of nothing", EINVAL, SYS_mmap, {0, 0, PROT_READ, MAP_PRIVATE, fd, 0}},
+		{"mmap of too much", ENOMEM, SYS_mmap, {0, -1, PROT_READ, MAP_PRIVATE, fd, 0}},
+		{"mmap of too much memory", ENOMEM, SYS_mmap, {0, 1L << 63, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0}},
+		{"mmap too far", EOVERFLOW, SYS_mmap, {0, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, LONG_MAX & -PAGE}},
+		{"mmap of no kind", EINVAL, SYS_mmap, {0, PAGE, PROT_READ, 0, fd, 0}},
+		{"mincore of the kernel", ENOMEM, SYS_mincore, {bad & -PAGE, 0, ro}},
+		{"readv, a number cut to 32 bits", 0, SYS_readv, {fd, bad, 1L << 32}},
+		{"sched_setscheduler", EINVAL, SYS_sched_setscheduler, {-1, 0, bad}},
+		{"sched_setparam", EINVAL, SYS_sched_setparam, {-1, bad}},
+		{"get_robust_list", ESRCH, SYS_get_robust_list, {-1, bad, bad}},
+		{"get_robust_list", ESRCH, SYS_get_robust_list, {4000000, bad, bad}},
+		{"sendfile offset", EFAULT, SYS_sendfile, {999, 999, bad, 1}},
+		{"sendfile from a pipe", ESPIPE, SYS_sendfile, {999, p[0], P(&zero), 1}},
+		{"sendfile from what can't be read", EBADF, SYS_sendfile, {fd, p[1], 0, 1}},
+		{"sendfile to nowhere", EBADF, SYS_sendfile, {999, fd, 0, 1}},
+		{"pselect6 mask first", EFAULT, SYS_pselect6, {0, 0, 0, 0, P(&wrong), bad}},
+		{"pselect6", EINVAL, SYS_pselect6, {0, 0, 0, 0, P(&wrong), 0}},
+		{"fstatfs of a pipe", 0, SYS_fstatfs, {p[0], P(room)}},
+		{"fstatfs of a timer", 0, SYS_fstatfs, {tfd, P(room)}},
+		{"fstatfs of a pipe, bad pointer", EFAULT, SYS_fstatfs, {p[0], bad}},
+	};
+	ERRORS(rows);
+	struct iovec empty[2] = {{room, 0}, {room, 0}};
+	CHECKEQ(readv(dir, empty, 2), 0);
+	CHECKERR(read(dir, room, 0), EISDIR);
+	CHECKEQ(fcntl(fd, F_GETFL) & 0100000, 0100000); /* O_LARGEFILE, whoever opens */
+}
+
+TEST(siginfo_size)
+{
+	/* The kernel reads what it keeps; the rest only if it must. */
+	siginfo_t *si = memset(edge(48), 0, 48), all;
+
+	signal(SIGUSR1, SIG_IGN);
+	si->si_code = SI_QUEUE;
+	CHECK(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, si) == 0);
+	si->si_code = -50; /* nobody knows what this has */
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, si), EFAULT);
+	memset(&all, 0, sizeof all);
+	all.si_code = -50;
+	CHECK(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &all) == 0);
+	((char *)&all)[100] = 1;
+	CHECKERR(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &all), E2BIG);
+	all.si_code = SI_QUEUE;
+	CHECK(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &all) == 0);
+}
