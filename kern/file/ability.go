@@ -83,6 +83,10 @@ func (f *File) Allocate(t *proc.Thread, mode uint32, off, n int64) error {
 	if off < 0 || n <= 0 {
 		return errno.EINVAL
 	}
+	const knownModes = 0x7f
+	if mode&^knownModes != 0 {
+		return errno.EOPNOTSUPP
+	}
 	if !f.Writable() {
 		return errno.EBADF
 	}

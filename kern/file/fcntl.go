@@ -92,9 +92,10 @@ func (tb *Table) replace(fd, limit int, f *File, cloexec bool) (*File, error) {
 	return was, nil
 }
 
-// Fcntl is fcntl(2) for the commands whose argument is a number; EINVAL for
-// others. F_GETLK and its like are Table.Lock, F_SETOWN_EX is File.SetOwner.
+// Fcntl is fcntl(2) for the commands whose argument is a number, an int; EINVAL
+// for others. F_GETLK and its like are Table.Lock, F_SETOWN_EX is File.SetOwner.
 func (tb *Table) Fcntl(t *proc.Thread, fd, cmd int, arg uint64) (int, error) {
+	arg = uint64(uint32(arg))
 	switch cmd {
 	case abi.F_DUPFD, abi.F_DUPFD_CLOEXEC:
 		if arg >= maxFDs {

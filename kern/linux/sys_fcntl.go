@@ -59,7 +59,12 @@ func ownerEx(t *proc.Thread, f *file.File, cmd int, a *Args) (uintptr, error) {
 	return 0, f.SetOwner(t, kind, id)
 }
 
-// sysFlock implements flock(2): (fd, operation int).
+// sysFlock implements flock(2): (fd, operation int). Share modes are accepted,
+// and mean nothing.
 func sysFlock(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	const mand = 0x20
+	if a.Int(1)&mand != 0 {
+		return 0, nil
+	}
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) { return 0, f.Flock(t, a.Int(1)) })
 }
