@@ -314,6 +314,22 @@ func TestTimerfd(t *testing.T) {
 	}
 	at(k.clock.Load() + hour/2)
 	reads(1, nil)
+	// A jump that nobody has read is told by what sets the timer next.
+	const both = abi.TFD_TIMER_ABSTIME | abi.TFD_TIMER_CANCEL_ON_SET
+	SetTime(f, both, spec(wall+2*hour, 0))
+	for _, tt := range []struct {
+		flags int
+		want  error
+	}{{both, errno.ECANCELED}, {abi.TFD_TIMER_ABSTIME, nil}} {
+		ClockWasSet(k.In)
+		if _, err := SetTime(f, tt.flags, spec(wall+3*hour, 0)); err != tt.want {
+			t.Errorf("flags %#x after a jump: %v", tt.flags, err)
+		}
+		reads(0, errno.EAGAIN)
+		if v, _ := GetTime(f); v == (abi.Itimerspec{}) {
+			t.Error("it isn't set")
+		}
+	}
 	f.Release()
 	if got := k.In.Used(inst.Heap); got != used {
 		t.Errorf("heap %d, before %d", got, used)

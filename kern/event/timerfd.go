@@ -85,7 +85,8 @@ func (c *Timer) realtime() bool {
 	return c.clock == abi.CLOCK_REALTIME || c.clock == abi.CLOCK_REALTIME_ALARM
 }
 
-// SetTime is timerfd_settime(2): it returns what was set before. EINVAL.
+// SetTime is timerfd_settime(2): it returns what was set before. EINVAL. With
+// ECANCELED f is set as well: the clock has jumped, and nobody has read that.
 func SetTime(f *file.File, flags int, v abi.Itimerspec) (abi.Itimerspec, error) {
 	c, ok := f.Impl.(*Timer)
 	if !ok || flags&^(abi.TFD_TIMER_ABSTIME|abi.TFD_TIMER_CANCEL_ON_SET) != 0 || !v.Value.Valid() || !v.Interval.Valid() {
@@ -98,6 +99,7 @@ func SetTime(f *file.File, flags int, v abi.Itimerspec) (abi.Itimerspec, error) 
 	defer c.mu.Unlock()
 	old := c.getLocked()
 	value, absolute := v.Value.Ns(), flags&abi.TFD_TIMER_ABSTIME != 0
+	jumped := c.onSet && c.cancelled
 	c.expired, c.cancelled = false, false
 	c.interval, c.next = v.Interval.Ns(), 0
 	c.byWall = absolute && c.realtime()
@@ -119,6 +121,9 @@ func SetTime(f *file.File, flags int, v abi.Itimerspec) (abi.Itimerspec, error) 
 		delete(m.timers, c)
 	}
 	c.armLocked(now)
+	if jumped && c.onSet && value != 0 {
+		return old, errno.ECANCELED
+	}
 	return old, nil
 }
 
