@@ -32,7 +32,7 @@ const (
 // oom is the state of an instance that is out of memory.
 type oom struct {
 	busy   atomic.Bool              // somebody makes room
-	victim atomic.Pointer[vm.Space] // whose process ends; only compared
+	victim atomic.Pointer[vm.Space] // whose process was ended last
 }
 
 // OutOfMemory makes room when sp can't have a frame: it is the hook of
@@ -52,6 +52,12 @@ func (s *System) OutOfMemory(sp *vm.Space) bool {
 	if sp.Room() {
 		return true
 	}
+	// Memory of the last victim may be on its way back, and its process not
+	// have it any more.
+	if v := o.victim.Load(); v != nil && v != sp && waitFreed(v) {
+		o.victim.CompareAndSwap(v, nil)
+		return true
+	}
 	victim, space := tab.pickVictim()
 	if victim == nil {
 		return false
@@ -61,8 +67,16 @@ func (s *System) OutOfMemory(sp *vm.Space) bool {
 	if space == sp {
 		return false
 	}
-	for end := time.Now().Add(oomWait); !space.Freed() && time.Now().Before(end); {
-		time.Sleep(oomLook)
+	waitFreed(space)
+	return true
+}
+
+// waitFreed waits until all memory of sp is free; false: that takes too long.
+func waitFreed(sp *vm.Space) bool {
+	for end := time.Now().Add(oomWait); !sp.Freed(); time.Sleep(oomLook) {
+		if time.Now().After(end) {
+			return false
+		}
 	}
 	return true
 }

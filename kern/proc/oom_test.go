@@ -126,6 +126,48 @@ func TestOOMVictim(t *testing.T) {
 	}
 }
 
+// TestOOMFreeing asks for memory while that of the last victim, whose process is
+// gone, is being freed: nobody else ends for it.
+func TestOOMFreeing(t *testing.T) {
+	w := newOOMWorld(t)
+	in := w.instance("test")
+	w.start(in, func(p *Thread) {
+		pid := w.hog(p, "other", 100, 0)
+		gone, err := vm.New(w.sys.VM, in)
+		if err != nil {
+			w.t.Error(err)
+			return
+		}
+		a, err := gone.Map(vm.MapArgs{Len: 100 * vm.PageSize, Prot: vm.Read | vm.Write})
+		if err == nil {
+			err = gone.CopyOut(a, make([]byte, 100*vm.PageSize))
+		}
+		if err != nil {
+			w.t.Error(err)
+		}
+		o := &TableOf(in).oom
+		o.victim.Store(gone)
+		in.SetLimit(inst.Frames, in.Used(inst.Frames)+30)
+		go func() {
+			for !o.busy.Load() {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(10 * time.Millisecond)
+			gone.Release()
+		}()
+		if n := touch(p, 60); n != 60 {
+			w.t.Errorf("process 1 got %d pages", n)
+		}
+		if got := w.ended(); len(got) != 0 {
+			w.t.Errorf("ended %v, want nobody", got)
+		}
+		in.SetLimit(inst.Frames, 1<<30)
+		p.Kill(pid, SIGKILL)
+		w.wait(p, pid, 0)
+	})
+	w.finish(in)
+}
+
 // TestOOMSelf has the one who asks be the one who has most.
 func TestOOMSelf(t *testing.T) {
 	w := newOOMWorld(t)
