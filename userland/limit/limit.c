@@ -54,6 +54,7 @@ enum { WAIT_MS = 20000, MARGIN_HEAP = 128, MARGIN_FRAMES = 128 };
 
 static struct level ct_before;
 static int guest; /* this is mult: use up everything */
+static int mixed; /* other cases run beside this one */
 
 static void begin(void)
 {
@@ -78,7 +79,7 @@ static void all_back(void)
 {
 	struct level l;
 
-	if (!guest)
+	if (!guest || mixed)
 		return;
 	for (int ms = 0;; ms += 10) {
 		CHECK(level(&l));
@@ -807,7 +808,14 @@ KIND(content)
 	while (n < upto(1 << 20) && (r = write(fd, b, sizeof b)) > 0)
 		n += r;
 	if (r < 0)
-		REFUSED(n, ENOSPC, ENOMEM);
+		REFUSED(n, ENOSPC);
+	/* Processes go on while files take all they may. */
+	IN_CHILD {
+		volatile char *p = pages(256, PROT_READ | PROT_WRITE);
+
+		for (int i = 0; i < 256; i++)
+			p[i * PAGE] = 1;
+	}
 	CHECK(ftruncate(fd, 0) == 0);
 	forks();
 	CHECK(write(fd, b, sizeof b) == sizeof b);
@@ -969,7 +977,6 @@ static int executed(int argc, char **argv)
 		return 1;
 	return read(in, &c, 1) != 0;
 }
-HOOK(executed)
 
 KIND(arguments) { HERD(long_args, 5, ENOMEM, KILLED); }
 
@@ -993,3 +1000,129 @@ KIND(too_long_arguments)
 		FAIL("%d", r);
 	disperse();
 }
+
+/* --- several kinds at once --- */
+
+/* beside runs a case beside others, which take from it what it wants and make it
+ * fail: what it says is of no use. */
+static void beside(const struct ct_case *c)
+{
+	char dir[64];
+	int null = open("/dev/null", O_WRONLY);
+
+	setpgid(0, 0);
+	snprintf(dir, sizeof dir, "%s-%d", c->name, getpid());
+	if (null < 0 || dup2(null, 1) < 0 || mkdir(dir, 0755) < 0 || chdir(dir) < 0)
+		_exit(1);
+	ct_prepare(c);
+	mixed = 1;
+	c->run();
+	_exit(0);
+}
+
+/* remove_tree removes a tree, however deep it is: what is in a directory of the
+ * second level moves up to the first one. */
+static int remove_tree(const char *top)
+{
+	long moved = 0;
+
+	for (int pass = 0; pass < 200000; pass++) {
+		DIR *d = opendir(top);
+		struct dirent *e, *f;
+		int left = 0;
+
+		if (d == NULL)
+			return -1;
+		while ((e = readdir(d)) != NULL) {
+			if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+				continue;
+			left = 1;
+			if (unlinkat(dirfd(d), e->d_name, 0) == 0)
+				continue;
+			if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) == 0)
+				continue;
+			int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY);
+			DIR *sub = fd < 0 ? NULL : fdopendir(fd);
+			if (sub == NULL) {
+				close(fd);
+				continue;
+			}
+			while ((f = readdir(sub)) != NULL) {
+				char to[32], path[600];
+
+				if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0)
+					continue;
+				if (unlinkat(fd, f->d_name, 0) == 0)
+					continue;
+				snprintf(path, sizeof path, "%.40s/%.255s/%.255s", top, e->d_name, f->d_name);
+				if (guest)
+					umount(path);
+				if (unlinkat(fd, f->d_name, AT_REMOVEDIR) == 0)
+					continue;
+				snprintf(to, sizeof to, "moved-%ld", moved++);
+				renameat(fd, f->d_name, dirfd(d), to);
+			}
+			closedir(sub);
+		}
+		closedir(d);
+		if (!left)
+			return rmdir(top);
+	}
+	return -1;
+}
+
+/* together runs SIDE cases at once, again and again: afterwards everything must
+ * be back. Its arguments are @together, seconds, and a number that says which. */
+static int together(int argc, char **argv)
+{
+	enum { SIDE = 4 };
+	int count = __stop_ct_cases - __start_ct_cases;
+	char dir[] = "/tmp/together-XXXXXX";
+	long rounds = 0;
+
+	if (argc != 4 || mkdtemp(dir) == NULL || chdir(dir) < 0)
+		return 1;
+	ssize_t len = readlink("/proc/self/exe", ct_self, sizeof ct_self - 1);
+	CHECK(len > 0);
+	srandom(atoi(argv[3]));
+	ct_name = "together";
+	begin();
+	time_t end = time(NULL) + atoi(argv[2]);
+	for (; time(NULL) < end; rounds++) {
+		const struct ct_case *c[SIDE];
+		pid_t pid[SIDE];
+		char what[300] = "";
+
+		for (int i = 0; i < SIDE; i++) {
+			c[i] = __start_ct_cases[random() % count];
+			sprintf(what + strlen(what), " %.40s", c[i]->name);
+		}
+		ct_say("round %ld:%s", rounds, what);
+		for (int i = 0; i < SIDE; i++) {
+			while ((pid[i] = fork()) < 0)
+				nap(10);
+			if (pid[i] == 0)
+				beside(c[i]);
+		}
+		for (int i = 0; i < SIDE; i++) {
+			while (waitpid(pid[i], NULL, 0) < 0 && errno == EINTR)
+				;
+			kill(-pid[i], SIGKILL); /* what it has left behind */
+		}
+		forks();
+		/* Directories can be deeper than ct_remove goes. */
+		if (chdir("/") < 0 || remove_tree(dir) < 0 || mkdir(dir, 0755) < 0 || chdir(dir) < 0)
+			FAIL("can't remove %s: errno %d", dir, errno);
+		all_back();
+	}
+	if (chdir("/") < 0 || rmdir(dir) < 0)
+		FAIL("can't remove %s: errno %d", dir, errno);
+	ct_say("ok together after %ld rounds", rounds);
+	return 0;
+}
+
+static int hook(int argc, char **argv)
+{
+	return strcmp(argv[1], "@together") == 0 ? together(argc, argv) : executed(argc, argv);
+}
+HOOK(hook)
