@@ -57,10 +57,11 @@ const (
 
 // FS is a file system.
 type FS struct {
-	super  vfs.Super
-	in     *inst.Inst  // [const]
-	memory *mem.Memory // [const]
-	o      Options     // [const] but for MaxPages and MaxNodes
+	super   vfs.Super
+	in      *inst.Inst  // [const]
+	memory  *mem.Memory // [const]
+	machine int64       // [const] frames of the machine
+	o       Options     // [const] but for MaxPages and MaxNodes
 
 	maxPages atomic.Int64
 	maxNodes atomic.Int64
@@ -99,7 +100,7 @@ func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
 	if o.MaxClean == 0 {
 		o.MaxClean = 4096
 	}
-	fs := &FS{in: in, memory: memory, o: o, linked: make(map[uint64]inode)}
+	fs := &FS{in: in, memory: memory, machine: int64(memory.Stats().Total), o: o, linked: make(map[uint64]inode)}
 	fs.maxPages.Store(o.MaxPages)
 	fs.maxNodes.Store(o.MaxNodes)
 	root, err := fs.makeRoot()
@@ -154,7 +155,7 @@ func (fs *FS) statfs() abi.Statfs {
 	if total == math.MaxInt64 {
 		st := fs.memory.Stats()
 		free := min(int64(st.Free), max(0, fs.in.Limit(inst.Frames)-fs.in.Used(inst.Frames)))
-		total = used + free
+		total = used + max(0, free-fs.spare())
 	}
 	s.Blocks = uint64(total)
 	s.Bfree = uint64(max(0, total-used))
@@ -187,21 +188,28 @@ func (fs *FS) uncharge() {
 	fs.in.Uncharge(inst.Heap, nodeCharge)
 }
 
-// takePage takes a frame for content; ENOSPC if the file system is full,
-// ENOMEM if the instance or the machine is.
+// spare returns how many frames content leaves to the instance's processes: a
+// page fault that finds none ends one of them, and that gives no content back.
+func (fs *FS) spare() int64 {
+	return min(fs.machine, fs.in.Limit(inst.Frames)) / 32
+}
+
+// takePage takes a frame for content; ENOSPC if there are too many, or too few
+// would be left.
 func (fs *FS) takePage() (mem.PA, error) {
 	if fs.pages.Add(1) > fs.maxPages.Load() {
 		fs.pages.Add(-1)
 		return 0, errno.ENOSPC
 	}
-	if fs.in.Charge(inst.Frames, 1) {
-		if pa, ok := fs.memory.Alloc(); ok {
+	spare := fs.spare()
+	if fs.in.Used(inst.Frames) < fs.in.Limit(inst.Frames)-spare && fs.in.Charge(inst.Frames, 1) {
+		if pa, ok := fs.memory.AllocLeaving(uint64(spare)); ok {
 			return pa, nil
 		}
 		fs.in.Uncharge(inst.Frames, 1)
 	}
 	fs.pages.Add(-1)
-	return 0, errno.ENOMEM
+	return 0, errno.ENOSPC
 }
 
 func (fs *FS) putPage(pa mem.PA) {

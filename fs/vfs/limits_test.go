@@ -33,10 +33,10 @@ func TestLimits(t *testing.T) {
 		{"names", errno.ENOMEM,
 			func(i int) error { return a.c.Link(nil, "file", nil, fmt.Sprint("n", i), 0) },
 			func(i int) error { return a.c.Unlink(nil, fmt.Sprint("n", i), 0) }},
-		{"pages", errno.ENOMEM,
+		{"pages", errno.ENOSPC,
 			func(i int) error { return a.put("file", int64(i)*4096) },
 			func(i int) error { return a.c.Truncate("file", 0) }},
-		{"sparse pages", errno.ENOMEM,
+		{"sparse pages", errno.ENOSPC,
 			func(i int) error { return a.put("file", int64(i)<<30) },
 			func(i int) error { return a.c.Truncate("file", 0) }},
 	}

@@ -60,8 +60,11 @@ func (m *Memory) kept() uint64 {
 }
 
 // Alloc takes a frame with one reference; its content is undefined.
-func (m *Memory) Alloc() (PA, bool) {
-	pa, ok := m.pool.allocAbove(m.kept())
+func (m *Memory) Alloc() (PA, bool) { return m.AllocLeaving(0) }
+
+// AllocLeaving is Alloc that leaves so many frames more for others.
+func (m *Memory) AllocLeaving(spare uint64) (PA, bool) {
+	pa, ok := m.pool.allocAbove(m.kept() + spare)
 	if ok {
 		m.refs[pa>>pageShift].Store(1)
 	}

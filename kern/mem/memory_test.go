@@ -92,6 +92,14 @@ func TestMemoryKeep(t *testing.T) {
 		}
 		n := 0
 		for ; ; n++ {
+			if _, ok := m.AllocLeaving(2); !ok {
+				break
+			}
+		}
+		if want := max(0, tt.want-2); n != want {
+			t.Errorf("%d frames could be taken with 2 to spare, want %d", n, want)
+		}
+		for ; ; n++ {
 			if _, ok := m.Alloc(); !ok {
 				break
 			}
