@@ -205,6 +205,9 @@ func putStat(t *proc.Thread, to vm.Addr, st *abi.Stat) error {
 }
 
 func sysFtruncate(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if a.Long(1) < 0 { // whatever the descriptor is
+		return 0, errno.EINVAL
+	}
 	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) { return 0, f.Truncate(t, a.Long(1)) })
 }
 

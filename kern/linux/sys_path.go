@@ -451,6 +451,9 @@ func sysFutimesat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func sysTruncate(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	if a.Long(1) < 0 { // whatever the path is
+		return 0, errno.EINVAL
+	}
 	p, err := getPath(t, a.Addr(0))
 	if err != nil {
 		return 0, err

@@ -367,6 +367,8 @@ TEST(order_of_checks)
 		{"mmap too far", EOVERFLOW, SYS_mmap, {0, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, LONG_MAX & -PAGE}},
 		{"mmap of no kind", EINVAL, SYS_mmap, {0, PAGE, PROT_READ, 0, fd, 0}},
 		{"mincore of the kernel", ENOMEM, SYS_mincore, {bad & -PAGE, 0, ro}},
+		{"truncate", EINVAL, SYS_truncate, {bad, -1}},
+		{"ftruncate", EINVAL, SYS_ftruncate, {999, -1}},
 		{"fallocate, unknown", EOPNOTSUPP, SYS_fallocate, {p[0], 0x1000, 0, 1}},
 		{"fallocate, no length first", EINVAL, SYS_fallocate, {p[0], 0x1000, 0, 0}},
 		{"flock of a share mode", 0, SYS_flock, {fd, 0x20}},
