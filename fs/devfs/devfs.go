@@ -175,6 +175,9 @@ func (o *opened) Stat(t *proc.Thread) (abi.Stat, error) { return abi.Stat{}, nil
 // Seek does nothing, as on Linux: there are no positions.
 func (o *opened) Seek(t *proc.Thread, pos, off int64, whence int) (int64, error) { return 0, nil }
 
+// NoPosition makes transfers of several not take turns.
+func (o *opened) NoPosition() {}
+
 func (o *opened) Read(t *proc.Thread, f *file.File, u *vm.Uio, off int64) error {
 	switch {
 	case o.d.null:

@@ -180,3 +180,31 @@ func TestNoMemory(t *testing.T) {
 	s.Release()
 	end(t, in, c)
 }
+
+// TestPositions: devices have a position that lseek answers for and transfers leave
+// alone.
+func TestPositions(t *testing.T) {
+	m := hosted.New(1 << 20)
+	defer m.Close()
+	in, c, _ := instance(t, m)
+	for _, name := range []string{"/dev/null", "/dev/zero"} {
+		f, err := c.Open(nil, name, abi.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := f.Impl.(file.Unpositioned); !ok {
+			t.Errorf("transfers of %s take turns", name)
+		}
+		if n, err := f.Write(nil, vm.KernelUio(make([]byte, 10))); n != 10 || err != nil {
+			t.Errorf("%s: wrote %d, %v", name, n, err)
+		}
+		if n, err := f.Pread(nil, vm.KernelUio(make([]byte, 10)), 5); n != 0 && n != 10 || err != nil {
+			t.Errorf("%s: read %d at 5, %v", name, n, err)
+		}
+		if pos, err := f.Seek(nil, 0, abi.SEEK_CUR); pos != 0 || err != nil {
+			t.Errorf("%s: at %d, %v", name, pos, err)
+		}
+		f.Release()
+	}
+	end(t, in, c)
+}

@@ -101,12 +101,19 @@ func (o *opening) special(h *handle) (Special, error) {
 }
 
 // wrap makes an Impl that answers for its vnode and lets s do the rest. What
-// decides by its mere presence, Poller and Seeker, is there only if s has it.
+// decides by its mere presence, Poller, Seeker and Unpositioned, is there only if s
+// has it.
 func wrap(h *handle, s Special) file.Impl {
 	w := wrapped{handle: h, Special: s}
 	p, poll := s.(file.Poller)
 	k, seek := s.(file.Seeker)
+	un, unpositioned := s.(file.Unpositioned)
 	switch {
+	case unpositioned && !poll:
+		return &struct {
+			wrapped
+			file.Unpositioned
+		}{w, un}
 	case poll && seek:
 		return &struct {
 			wrapped

@@ -20,6 +20,7 @@ type File struct {
 	Inst *inst.Inst // [const] that pays for it
 
 	seeker Seeker // [const] Impl, if it is one
+	stream bool   // [const] reads and writes don't use the position
 
 	refs  atomic.Int64
 	flags atomic.Uint32
@@ -56,6 +57,8 @@ func New(in *inst.Inst, impl Impl, flags int) (*File, error) {
 	}
 	f := &File{Impl: impl, Inst: in}
 	f.seeker, _ = impl.(Seeker)
+	_, unpositioned := impl.(Unpositioned)
+	f.stream = f.seeker == nil || unpositioned
 	flags &^= openOnly
 	if flags&abi.O_PATH != 0 {
 		flags &= pathOnly
@@ -181,7 +184,7 @@ func (f *File) Read(t *proc.Thread, u *vm.Uio) (int, error) {
 		return 0, errno.EBADF
 	}
 	before := u.Done()
-	if f.seeker == nil {
+	if f.stream {
 		return result(u, before, f.Impl.Read(t, f, u, 0))
 	}
 	f.posMu.Lock()
@@ -200,7 +203,7 @@ func (f *File) Write(t *proc.Thread, u *vm.Uio) (int, error) {
 		return 0, errno.EBADF
 	}
 	before := u.Done()
-	if f.seeker == nil {
+	if f.stream {
 		return result(u, before, f.Impl.Write(t, f, u, 0))
 	}
 	f.posMu.Lock()

@@ -39,6 +39,13 @@ type Seeker interface {
 	Seek(t *proc.Thread, pos, off int64, whence int) (int64, error)
 }
 
+// An Unpositioned is a Seeker to which positions mean nothing: /dev/null. Reads and
+// writes of it don't take turns, and leave the position alone.
+type Unpositioned interface {
+	Seeker
+	NoPosition()
+}
+
 // Events is a set of events of poll(2): abi.POLLIN and so on.
 type Events uint32
 

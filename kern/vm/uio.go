@@ -108,6 +108,10 @@ func (u *Uio) out(n int, src []byte) (int, error) {
 		}
 		return u.advance(n), nil
 	}
+	if uint64(n) <= u.cur.Len { // most transfers have one range
+		k, err := u.space.store(u.cur.Base, n, src)
+		return u.advance(k), err
+	}
 	moved := 0
 	for moved < n {
 		part := u.part(n - moved)
@@ -147,7 +151,7 @@ func (u *Uio) CopyIn(dst []byte) (int, error) {
 // Skip counts n bytes as moved, unless less is left, without a look at them.
 func (u *Uio) Skip(n int) int {
 	n = min(max(n, 0), u.left)
-	if u.space == nil {
+	if u.space == nil || uint64(n) <= u.cur.Len {
 		return u.advance(n)
 	}
 	for moved := 0; moved < n; {
