@@ -80,3 +80,23 @@ func TestPathsOfAnyLength(t *testing.T) {
 	_, err = a.c.Getcwd()
 	a.want("a deep directory", err, errno.ENAMETOOLONG)
 }
+
+// TestDeepPathIsCut looks at the path of a directory far down: it takes no more
+// memory than the longest path that there can be.
+func TestDeepPathIsCut(t *testing.T) {
+	a, _ := two(t)
+	name := strings.Repeat("n", abi.NAME_MAX)
+	for range 100 {
+		a.must(a.c.Mkdir(nil, name, 0o755))
+		a.must(a.c.Chdir(nil, name))
+	}
+	l, err := a.c.Resolve(nil, ".", 0)
+	a.must(err)
+	if n := len(a.c.FS.Path(l)); n < 4096 || n > 4096+2*len(name) {
+		t.Errorf("a path of %d bytes", n)
+	}
+	l.Release()
+	if _, err := a.c.Getcwd(); err != errno.ENAMETOOLONG {
+		t.Errorf("getcwd: %v", err)
+	}
+}

@@ -25,10 +25,12 @@ func (c *Caller) Getcwd() (string, error) {
 }
 
 // dirPath returns the path of a retained directory below the root of s; false
-// if it isn't there.
+// if it isn't there. Of one that is too long it returns only an end, which is as
+// well too long: nobody pays for the memory.
 func (s *State) dirPath(l Loc) (string, bool) {
 	root := s.borrowRoot()
 	var names []string
+	size := 0
 	reached := false
 	for m, dir := l.Mount, l.Node.(Dir); ; {
 		tree := &m.Super.Tree
@@ -39,10 +41,11 @@ func (s *State) dirPath(l Loc) (string, bool) {
 				break
 			}
 			parent, name := dir.Where()
-			if Node(dir) == m.Super.Root || parent == dir || len(names) > maxPath {
+			if Node(dir) == m.Super.Root || parent == dir || size > maxPath {
 				break
 			}
 			names = append(names, name)
+			size += len(name) + 1
 			dir = parent
 		}
 		tree.RUnlock()
