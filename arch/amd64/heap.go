@@ -38,8 +38,9 @@ func heapMap(v, n uintptr) bool {
 		}
 		clear(table(pa)[:])
 		*e = pa | ptePresent | pteWrite | pteNX
-		if n := HeapFrames.Add(1); n > heapPeak.Load() {
-			heapPeak.Store(n) // the runtime holds the lock of its heap
+		n := HeapFrames.Add(1)
+		for peak := heapPeak.Load(); n > peak && !heapPeak.CompareAndSwap(peak, n); {
+			peak = heapPeak.Load()
 		}
 	}
 	return true

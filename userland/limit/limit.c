@@ -275,6 +275,25 @@ KIND(processes) { HERD(nothing, 100, 0); }
 
 static int group_of_its_own(void) { return setsid() < 0 ? errno : 0; }
 
+/* Names below /proc of a process that is no more take nothing. */
+static int looked_at(void)
+{
+	static const char *const names[] = {
+		"stat", "status", "maps", "cmdline", "exe", "cwd", "fd/0", "fdinfo/0", "task", "limits",
+	};
+	char path[64];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "/proc/%d/%s", getpid(), names[i]);
+		if (stat(path, &st) < 0)
+			return errno;
+	}
+	return 0;
+}
+
+KIND(proc_names) { HERD(looked_at, 50, ENOMEM); }
+
 KIND(sessions) { HERD(group_of_its_own, 100, ENOMEM, EAGAIN); }
 
 KIND(zombies)
@@ -908,11 +927,15 @@ KIND(fragments)
 		4000, 100, 2000, 200, 1000, 300, 1500, 400, 500, 3000, 600, 700, 800, 1200, 900, 2600,
 	};
 	enum { SIZES = sizeof size / sizeof *size };
-	static char target[4096];
+	static char target[4096], b[65536];
 	static long kept[SIZES][2];
-	int refused = 0;
+	int refused = 0, fd;
 
 	prepare_alive();
+	/* A file takes all page frames that it may. */
+	CHECK((fd = open("big", O_RDWR | O_CREAT, 0644)) >= 0);
+	for (long n = 0; n < upto(10) && write(fd, b, sizeof b) > 0; n++)
+		;
 	for (int i = 0; i < SIZES; i++) {
 		long n, step = i & 1 ? 8192 / size[i] : 2;
 
@@ -944,6 +967,7 @@ KIND(fragments)
 			snprintf(name, sizeof name, "%d.%ld", i, j);
 			CHECK(unlink(name) == 0);
 		}
+	CHECK(close(fd) == 0 && unlink("big") == 0);
 	forks();
 	CHECK(create("again") == 0 && unlink("again") == 0);
 }
