@@ -93,7 +93,7 @@ type regFile struct {
 	node    Regular
 	cred    *proc.Cred // of who opened it
 	noatime bool
-	object  mapping
+	object  mapping // [const] of the handle
 }
 
 func (r *regFile) Read(t *proc.Thread, f *file.File, u *vm.Uio, off int64) error {
@@ -147,7 +147,6 @@ func (r *regFile) Object(t *proc.Thread, f *file.File, prot vm.Prot, shared bool
 	if prot&vm.Exec != 0 && r.loc.Mount.Flags()&MS_NOEXEC != 0 {
 		return nil, errno.EPERM
 	}
-	r.object.h = r.handle
 	return &r.object, nil
 }
 

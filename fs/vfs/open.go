@@ -447,7 +447,7 @@ func (o *opening) impl(h *handle) (file.Impl, error) {
 		return &dirFile{handle: h, dir: n}, nil
 	case Regular:
 		if typeOf(n) == abi.S_IFREG {
-			return &regFile{handle: h, node: n, cred: o.c.Cred, noatime: o.noatime()}, nil
+			return &regFile{handle: h, node: n, cred: o.c.Cred, noatime: o.noatime(), object: mapping{h}}, nil
 		}
 	}
 	s, err := o.special(h)

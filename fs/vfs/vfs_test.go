@@ -288,6 +288,26 @@ func TestExecAndWrite(t *testing.T) {
 	f.Release()
 }
 
+// TestMapTogether maps one open file from two threads.
+func TestMapTogether(t *testing.T) {
+	a, _ := two(t)
+	defer a.done()
+	a.write("f", "text")
+	f, err := a.c.Open(nil, "f", abi.O_RDONLY, 0)
+	a.must(err)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			o, err := f.Impl.(file.Mapper).Object(nil, f, vm.Read, false)
+			if err != nil || o.Key() == nil {
+				t.Errorf("%v, %v", o, err)
+			}
+		})
+	}
+	wg.Wait()
+	f.Release()
+}
+
 // TestReaddirWhileChanging removes and adds names while a directory is read:
 // each name that stays is seen once.
 func TestReaddirWhileChanging(t *testing.T) {
