@@ -95,14 +95,15 @@ func TestShares(t *testing.T) {
 		kind  string // of all
 		want  []time.Duration
 	}{
-		{"TestLongA TestLongFuzzy", "stress", []time.Duration{30, 30}},
-		{"FuzzA FuzzB FuzzC TestLongAFuzz", "fuzz", []time.Duration{10, 10, 10, 30}},
-		{"FuzzA FuzzB", "fuzz", []time.Duration{30, 30}},
-		{"TestLongAFuzz TestLongBFuzz", "fuzz", []time.Duration{30, 30}},
+		{"p.TestLongA mult/qemu/q.TestLongFuzzy", "stress", []time.Duration{30, 30}},
+		{"p.FuzzA p.FuzzB p.TestLongAFuzz mult/qemu/q.TestLongAFuzz", "fuzz", []time.Duration{10, 10, 10, 30}},
+		{"p.FuzzA p.FuzzB", "fuzz", []time.Duration{30, 30}},
+		{"mult/qemu/q.TestLongAFuzz mult/qemu/q.TestLongBFuzz", "fuzz", []time.Duration{30, 30}},
 	} {
 		var tests []longTest
 		for _, name := range strings.Fields(tt.names) {
-			l := longTest{"p", name}
+			pkg, name, _ := strings.Cut(name, ".")
+			l := longTest{pkg, name}
 			if l.kind() != tt.kind {
 				t.Errorf("%s is a %s test, want %s", name, l.kind(), tt.kind)
 			}

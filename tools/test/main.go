@@ -10,8 +10,8 @@
 //
 // Stress tests are functions TestLong... in files with the build tag "long".
 // Each gets an equal share of the time, for which it asks package hosttest.
-// Fuzz tests are Go's own, and functions TestLong...Fuzz, which fuzz a guest:
-// one kind gets half of the time, the other the rest.
+// Fuzz tests are Go's own, and functions TestLong...Fuzz. Those that fuzz a guest
+// get half of the time, those on the host the rest.
 package main
 
 import (
