@@ -32,9 +32,12 @@ func (m *Machine) StartKernel() error {
 		Log:       m.Log,
 		Clock:     Monotonic,
 		Ticks:     func() int64 { return int64(amd64.TSC()) },
-		TickTime:  func(ticks int64) int64 { return int64(clk.Span(uint64(ticks))) },
-		Wall:      Wall,
-		SetWall:   SetWall,
+		TickTime: func(ticks int64) int64 {
+			// Below 0: the counters of two processors differ a little.
+			return int64(clk.Span(uint64(max(ticks, 0))))
+		},
+		Wall:    Wall,
+		SetWall: SetWall,
 		VDSO: func() vdso.Params {
 			before, after := clk.Segments()
 			return vdso.Params{Before: before, After: after, Wall: wallOffset.Load()}
