@@ -68,10 +68,8 @@ func (*Machine) InitRoot(root uint64) {
 	copy(table(root)[256:], table(kernelTable)[256:])
 }
 
-// Run implements arch.Machine. It is nosplit: interrupts are off when run returns
-// with an interrupt.
-//
-//go:nosplit
+// Run implements arch.Machine. It is not nosplit, so that a loop around it can be
+// preempted; but what it calls after run is: interrupts are off then.
 func (*Machine) Run(c *arch.Context) {
 	if c.IP>>47 != 0 || !canonical(c.FSBase) || !canonical(c.GSBase) {
 		// IRETQ or WRFSBASE would fault in ring 0.
