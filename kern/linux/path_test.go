@@ -165,3 +165,39 @@ func TestMount(t *testing.T) {
 		}
 	})
 }
+
+// TestSendfileInterrupted has a signal end a long transfer.
+func TestSendfileInterrupted(t *testing.T) {
+	onThread(t, func(k *Kernel, th *proc.Thread, at vm.Addr) {
+		open := func(path string) uint64 {
+			fd, err := sysOpen(k, th, &Args{put(t, th, at, path), abi.O_CREAT | abi.O_RDWR, 0o600})
+			if err != nil {
+				t.Error(err)
+			}
+			return uint64(fd)
+		}
+		const size = 1 << 20
+		in, out := open("/in"), open("/out")
+		if _, err := sysFtruncate(k, th, &Args{in, size}); err != nil {
+			t.Error(err)
+		}
+		act := make([]byte, 32)
+		act[0], act[11] = 1<<4, 4 // a handler, SA_RESTORER
+		if err := th.Space().CopyOut(at, act); err != nil {
+			t.Error(err)
+		}
+		if _, err := sysRtSigaction(k, th, &Args{uint64(proc.SIGUSR1), uint64(at), 0, 8}); err != nil {
+			t.Error(err)
+		}
+		if _, err := sysTkill(k, th, &Args{uint64(th.TID), uint64(proc.SIGUSR1)}); err != nil {
+			t.Error(err)
+		}
+		if n, err := sysSendfile(k, th, &Args{out, in, 0, size}); n != copyBuffer || err != nil {
+			t.Errorf("with a signal: %d, %v, want %d", n, err, copyBuffer)
+		}
+		th.NextSignal()
+		if n, err := sysSendfile(k, th, &Args{out, in, 0, size}); n != size-copyBuffer || err != nil {
+			t.Errorf("without: %d, %v", n, err)
+		}
+	})
+}

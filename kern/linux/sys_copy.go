@@ -62,8 +62,8 @@ func sysSendfile(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	})
 }
 
-// sendfile moves up to count bytes from read to out. What out doesn't take is
-// given back by unread.
+// sendfile moves up to count bytes from read to out, fewer if a signal comes.
+// What out doesn't take is given back by unread.
 func sendfile(t *proc.Thread, out *file.File, count uint64, read func(u *vm.Uio) (int, error), unread func(n int)) (uintptr, error) {
 	if !t.Inst().Charge(inst.Heap, copyBuffer) {
 		return 0, errno.ENOMEM
@@ -71,7 +71,7 @@ func sendfile(t *proc.Thread, out *file.File, count uint64, read func(u *vm.Uio)
 	defer t.Inst().Uncharge(inst.Heap, copyBuffer)
 	b := make([]byte, min(copyBuffer, count))
 	done := uint64(0)
-	for count = min(count, maxTransfer); done < count; {
+	for count = min(count, maxTransfer); done < count && (done == 0 || !t.Interrupted()); {
 		n, err := read(vm.KernelUio(b[:min(uint64(len(b)), count-done)]))
 		if n == 0 {
 			if done > 0 {

@@ -210,6 +210,9 @@ func (m *master) Write(t *proc.Thread, f *file.File, u *vm.Uio, off int64) error
 	}
 	defer p.leaveMaster(&p.mwriter)
 	for u.Len() > 0 {
+		if t.Interrupted() && u.Done() > 0 {
+			return proc.ERestartSys
+		}
 		if len(p.left) > 0 {
 			if f.Nonblock() {
 				return errno.EAGAIN

@@ -11,6 +11,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/file"
 	"mult/kern/proc"
+	"mult/kern/vm"
 )
 
 // pty opens a pseudo terminal; the slave is not the controlling terminal.
@@ -166,6 +167,26 @@ func TestPtyLimits(t *testing.T) {
 		if n := in.Used(inst.Heap); n != before {
 			t.Errorf("%d bytes of heap, before %d", n, before)
 		}
+	})
+}
+
+// TestMasterInterrupted has a signal end a write that takes long without ever
+// having to wait: what is beyond a line's length is dropped.
+func TestMasterInterrupted(t *testing.T) {
+	in2(t, func(th *thread) {
+		m, s, _ := th.pty()
+		b := bytes.Repeat([]byte("x"), 100*writeStep)
+		th.handle(proc.SIGUSR1)
+		th.Signal(proc.Siginfo{Signo: proc.SIGUSR1})
+		if n, err := m.Write(th.Thread, vm.KernelUio(b)); n != writeStep || err != nil {
+			t.Errorf("with a signal: wrote %d, %v, want %d", n, err, writeStep)
+		}
+		th.await(proc.SIGUSR1)
+		if n, err := m.Write(th.Thread, vm.KernelUio(b)); n != len(b) || err != nil {
+			t.Errorf("without: wrote %d, %v", n, err)
+		}
+		m.Release()
+		s.Release()
 	})
 }
 
