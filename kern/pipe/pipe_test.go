@@ -346,7 +346,7 @@ func TestPipeSize(t *testing.T) {
 		err  error
 	}{
 		{func() (int, error) { return tb.Fcntl(k.T, fd, abi.F_GETPIPE_SZ, 0) }, 65536, nil},
-		{set(1<<32 + 1), 0, errno.EINVAL},
+		{set(1<<32 + 1), 4096, nil}, // an int, of which this is 1
 		{set(1<<31 + 1), 0, errno.EINVAL},
 		{set(1 << 31), 0, errno.EPERM},
 		{set(MaxSize + 1), 0, errno.EPERM},
