@@ -251,6 +251,9 @@ func (u *UART) Read(p []byte) (n int, err error) {
 // Flush waits until all that was written is on the line. If nothing moves
 // for two seconds, it returns ErrStuck.
 func (u *UART) Flush() error {
+	if u.panicked.Load() {
+		return nil // all was sent then, and is since
+	}
 	u.mu.Lock()
 	for u.running && u.tx.len() > 0 {
 		if u.stalled > maxStalled {

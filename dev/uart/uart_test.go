@@ -417,6 +417,9 @@ func TestPanic(t *testing.T) {
 			}
 			u.Interrupt()
 			u.tick()
+			if err := u.Flush(); err != nil {
+				t.Errorf("Flush: %v", err)
+			}
 			u.await(lsrTxEmpty)
 			if got := c.sent(); got != strings.Repeat("q", 1000)+"panic" {
 				t.Errorf("sent %q", got)
