@@ -214,7 +214,7 @@ func play(t *testing.T, image, data []byte) {
 			case <-ended:
 			case <-time.After(time.Minute):
 				stacks := make([]byte, 1<<20)
-				t.Fatalf("process 1 doesn't end\n%s", stacks[:runtime.Stack(stacks, true)])
+				t.Fatalf("process 1 doesn't end; the log:\n%s\n%s", log.String(), stacks[:runtime.Stack(stacks, true)])
 			}
 		}
 		break

@@ -127,6 +127,19 @@ func TestRangeErrors(t *testing.T) {
 	}
 }
 
+// TestRemapOntoItself shows shared memory once more, where it is already.
+func TestRemapOntoItself(t *testing.T) {
+	w := newWorld(t, 8*mib)
+	s := w.space()
+	must(t, s, MapArgs{Addr: base, Len: 2 * PageSize, Prot: rw, Fixed: true, Shared: true})
+	if _, err := s.Remap(base, 0, PageSize, RemapMayMove|RemapFixed, base); err != errno.EFAULT {
+		t.Errorf("%v, want EFAULT", err)
+	}
+	if _, err := s.Remap(base+PageSize, 0, PageSize, RemapMayMove|RemapFixed, base); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRemapErrors(t *testing.T) {
 	w := newWorld(t, 8*mib)
 	s := w.space()

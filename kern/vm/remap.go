@@ -95,6 +95,9 @@ func (s *Space) moveLocked(lo, n, m uint64, flags int, to uint64, dead **area) (
 			}
 			n = m
 		}
+		if s.find(lo) == nil { // nothing of it was to move, and to is lo
+			return 0, errno.EFAULT
+		}
 	} else {
 		var ok bool
 		if to, ok = s.place(m); !ok {

@@ -459,6 +459,10 @@ TEST(remap)
 	f = mremap(f, PAGE, 2 * PAGE, MREMAP_MAYMOVE);
 	CHECKEQ(f[0], 'b');
 	CHECKEQ(f[PAGE], 'c');
+	/* Shared memory once more, at the place where it is: nothing is left there. */
+	p = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECKERR((long)mremap(p, 0, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p), EFAULT);
+	CHECKEQ(touch(p, 0), MAPERR);
 }
 
 TEST(brk)
