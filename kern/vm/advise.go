@@ -75,23 +75,23 @@ func (s *Space) Advise(a Addr, n uint64, advice int) error {
 	if act == nil {
 		return s.advisePopulate(lo, hi, advice == AdvisePopulateWrite)
 	}
-	s.mu.Lock()
 	hole := false
-	for at := lo; at < hi && err == nil; {
-		i := s.search(at)
-		if i == len(s.areas) || s.areas[i].start >= hi {
-			hole = true
-			break
+	s.hold(func() {
+		for at := lo; at < hi && err == nil; {
+			i := s.search(at)
+			if i == len(s.areas) || s.areas[i].start >= hi {
+				hole = true
+				break
+			}
+			ar := s.areas[i]
+			hole = hole || ar.start > at
+			at = max(at, ar.start)
+			end := min(ar.end, hi)
+			err = act(ar, at, end)
+			at = end
 		}
-		ar := s.areas[i]
-		hole = hole || ar.start > at
-		at = max(at, ar.start)
-		end := min(ar.end, hi)
-		err = act(ar, at, end)
-		at = end
-	}
-	s.drain()
-	s.mu.Unlock()
+		s.drain()
+	})
 	s.bury(dead)
 	if err == nil && hole {
 		err = errno.ENOMEM

@@ -140,6 +140,31 @@ func TestRemapOntoItself(t *testing.T) {
 	}
 }
 
+// faulty is a file that makes the kernel fault when it is mapped.
+type faulty struct{ *testFile }
+
+func (faulty) Retain() { panic("deliberate") }
+
+// TestFaultInside has the kernel fault while a space is locked: it can still be
+// looked at and released.
+func TestFaultInside(t *testing.T) {
+	w := newWorld(t, 8*mib)
+	s := w.space()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no fault")
+			}
+		}()
+		s.Map(MapArgs{Len: PageSize, Prot: rw, Object: faulty{w.file(1)}})
+	}()
+	if s.mu.TryLock() {
+		s.mu.Unlock()
+	} else {
+		t.Fatal("the space is locked")
+	}
+}
+
 func TestRemapErrors(t *testing.T) {
 	w := newWorld(t, 8*mib)
 	s := w.space()

@@ -16,12 +16,12 @@ func (s *Space) Fork() (*Space, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	c.mu.Lock() // Views.Drop may know it by now
-	err = s.copyTo(c)
-	s.drain()
-	c.mu.Unlock()
-	s.mu.Unlock()
+	s.hold(func() {
+		c.hold(func() { // Views.Drop may know it by now
+			err = s.copyTo(c)
+			s.drain()
+		})
+	})
 	if err != nil {
 		c.Release()
 		return nil, err

@@ -80,10 +80,12 @@ func (s *Space) Map(m MapArgs) (Addr, error) {
 		ar.obj, ar.off = obj, 0
 	}
 	var dead *area
-	s.mu.Lock()
-	err := s.mapLocked(ar, &m, n, &dead)
-	start := ar.start
-	s.mu.Unlock()
+	var start uint64
+	var err error
+	s.hold(func() {
+		err = s.mapLocked(ar, &m, n, &dead)
+		start = ar.start
+	})
 	if err != nil {
 		ar.next, dead = dead, ar
 	}
@@ -202,9 +204,7 @@ func (s *Space) Unmap(a Addr, n uint64) error {
 		return errno.EINVAL
 	}
 	var dead *area
-	s.mu.Lock()
-	err = s.unmapLocked(lo, hi, &dead)
-	s.mu.Unlock()
+	s.hold(func() { err = s.unmapLocked(lo, hi, &dead) })
 	s.bury(dead)
 	return err
 }

@@ -20,9 +20,7 @@ func (s *Space) Protect(a Addr, n uint64, p Prot) error {
 		return errno.EINVAL
 	}
 	var dead *area
-	s.mu.Lock()
-	err = s.protectLocked(lo, hi, p, &dead)
-	s.mu.Unlock()
+	s.hold(func() { err = s.protectLocked(lo, hi, p, &dead) })
 	s.bury(dead)
 	return err
 }

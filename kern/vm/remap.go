@@ -33,9 +33,9 @@ func (s *Space) Remap(old Addr, oldLen, newLen uint64, flags int, newAddr Addr) 
 		return 0, errno.EPERM
 	}
 	var dead *area
-	s.mu.Lock()
-	at, err := s.remapLocked(lo, n, m, flags, to, &dead)
-	s.mu.Unlock()
+	var at uint64
+	var err error
+	s.hold(func() { at, err = s.remapLocked(lo, n, m, flags, to, &dead) })
 	s.bury(dead)
 	if err != nil {
 		return 0, err

@@ -177,6 +177,14 @@ func (s *Space) Room() bool {
 	return ok
 }
 
+// hold runs f with mu held exclusively. A fault of the kernel in f lets it go, too:
+// the process must be able to end, and others to look at it.
+func (s *Space) hold(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
 // freeFrame drops a reference of an owned frame.
 func (s *Space) freeFrame(pa mem.PA) {
 	if s.mem.Put(pa) {

@@ -44,14 +44,14 @@ func (v *Views) Drop(n, count uint64, copies bool) {
 	}
 	v.mu.Unlock()
 	for _, s := range spaces {
-		s.mu.Lock()
-		for _, ar := range s.areas {
-			if o, ok := ar.obj.(Viewed); ok && o.Viewers() == v {
-				s.dropView(ar, n, count, copies)
+		s.hold(func() {
+			for _, ar := range s.areas {
+				if o, ok := ar.obj.(Viewed); ok && o.Viewers() == v {
+					s.dropView(ar, n, count, copies)
+				}
 			}
-		}
-		s.drain()
-		s.mu.Unlock()
+			s.drain()
+		})
 		s.Release()
 	}
 }
