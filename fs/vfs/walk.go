@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"errors"
+	"strings"
 
 	"mult/kern/abi"
 	"mult/kern/errno"
@@ -112,9 +113,9 @@ func (w *walker) next() (name string, last bool) {
 		w.stack = w.stack[:len(w.stack)-1]
 		start = slashes(path, 0)
 	}
-	i := start
-	for i < len(path) && path[i] != '/' {
-		i++
+	i := len(path)
+	if n := strings.IndexByte(path[start:], '/'); n >= 0 {
+		i = start + n
 	}
 	name = path[start:i]
 	rest := slashes(path, i)
