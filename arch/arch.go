@@ -17,33 +17,28 @@ type Context struct {
 	Trap                                 uint64 // why Run returned: TrapSyscall, TrapInterrupt, or an exception's vector
 	Err                                  uint64 // error code of the exception
 	Addr                                 uint64 // address that a page fault accessed
-	Use                                  uint64 // the machine's own notes
+	Use                                  uint64 // the machine's own notes; 0 after Settle
 	Kicked                               uint32 // atomic: Run must return at once
 	_                                    uint32
 	Entered, Left                        int64     // when Run entered user mode and when it was back, in the machine's ticks
-	FPU                                  [512]byte // as FXSAVE writes it
+	FPU                                  [512]byte // as FXSAVE writes it; see Machine.Settle
 }
-
-// UseFPU is the bit of Context.Use that says that FPU may hold x87 state that no
-// processor has: Run loads all of it. Who changes FPU sets it.
-const UseFPU = 1
 
 // NewContext returns the registers of a program at its start: zero, the
 // floating point unit as Linux leaves it to programs.
 func NewContext() *Context {
 	c := new(Context)
 	c.Flags = FlagInterrupt | 2
-	c.Use = UseFPU
 	c.FPU[0], c.FPU[1] = 0x7f, 3      // control word: exceptions masked, 64 bits
 	c.FPU[24], c.FPU[25] = 0x80, 0x1f // MXCSR: exceptions masked
 	return c
 }
 
-// Clone returns the same registers for another thread.
+// Clone returns the same registers for another thread. Settle comes before.
 func (c *Context) Clone() *Context {
 	n := new(Context)
 	*n = *c
-	n.Use, n.Kicked = UseFPU, 0
+	n.Kicked = 0
 	return n
 }
 
@@ -124,6 +119,11 @@ type Machine interface {
 	// Run enters user mode with c and returns when there is something for
 	// the kernel to do, told by c.Trap.
 	Run(c *Context)
+	// Settle completes c.FPU: after Run, a processor may still have a part of
+	// it, the registers of x87 and MMX. It is called by who calls Run, before
+	// FPU is read or written, and before c is given up. A call before a sleep
+	// saves others from asking for the registers later.
+	Settle(c *Context)
 	// Kick makes a Run(c) that is going on return soon, or else the next
 	// one. Who calls Run clears c.Kicked before it looks for work.
 	Kick(c *Context)

@@ -52,12 +52,11 @@ type CPU struct {
 	// ctx and root by others.
 	ctx      uintptr // *arch.Context in user mode, 0 in the kernel
 	root     uint64  // page table of a program that is loaded, 0 for the kernel's
-	fpuOf    uintptr // *arch.Context that the x87 unit was last loaded for
+	fpuOf    uintptr // *arch.Context whose x87 registers the processor has
 	kernelSP uintptr // of the caller of run
 	kernelFS uintptr
 	irqSP    uintptr // top of the interrupt stack: the frame for IRETQ
 	scratch  uint64
-	fenv     [28]byte // what FNSTENV stores
 
 	// The runtime's thread for this processor, set by Task; see smp.go.
 	taskSP, taskG, taskFn uintptr

@@ -9,6 +9,7 @@
 #define VEC_MACHINE 18
 #define VEC_SHOOT 0xf1
 #define VEC_WAKE  0xf2
+#define VEC_FPU   0xf4
 #define VEC_SPURIOUS 0xff
 #define LAPIC_EOI 0xffff8880fee000b0	// DirectMap + lapicBase + EOI
 
@@ -86,6 +87,8 @@ kernelGS:
 	JEQ	shoot
 	CMPQ	AX, $VEC_WAKE
 	JEQ	ack
+	CMPQ	AX, $VEC_FPU
+	JEQ	fpu
 	CMPQ	AX, $VEC_SPURIOUS
 	JEQ	out
 	TESTB	$3, 144(SP)
@@ -169,6 +172,10 @@ nmi:
 	CLI
 	HLT
 	JMP	-1(PC)
+
+fpu:
+	CALL	·fpuTrap(SB)
+	JMP	ack
 
 shoot:
 	MOVQ	CPU_shootWant(GS), BX	// before the flush

@@ -25,7 +25,6 @@ const (
 	_ = -(unsafe.Offsetof(arch.Context{}.Entered) ^ 208)
 	_ = -(unsafe.Offsetof(arch.Context{}.Left) ^ 216)
 	_ = -(unsafe.Offsetof(arch.Context{}.FPU) ^ 224)
-	_ = -(arch.UseFPU ^ 1) // USE_FPU
 )
 
 // run enters user mode with c; user.s. Interrupts are off afterwards if it returns
@@ -70,7 +69,7 @@ func (*Machine) InitRoot(root uint64) {
 
 // Run implements arch.Machine. It is not nosplit, so that a loop around it can be
 // preempted; but what it calls after run is: interrupts are off then.
-func (*Machine) Run(c *arch.Context) {
+func (m *Machine) Run(c *arch.Context) {
 	if c.IP>>47 != 0 || !canonical(c.FSBase) || !canonical(c.GSBase) {
 		// IRETQ or WRFSBASE would fault in ring 0.
 		c.Trap, c.Err, c.Addr = arch.TrapProtection, 0, 0
@@ -79,11 +78,39 @@ func (*Machine) Run(c *arch.Context) {
 		return
 	}
 	c.Flags = c.Flags&arch.FlagsUser | arch.FlagInterrupt | 2
-	run(c)
+	for run(c); c.Trap == trapElsewhere; run(c) {
+		m.Settle(c)
+	}
 	if v := c.Trap; v >= 32 && v < 256 {
 		userInterrupt(uint8(v))
 		c.Trap = arch.TrapInterrupt
 		enableInterrupts()
+	}
+}
+
+// trapElsewhere is why run returned at once: another processor has the x87 registers.
+const trapElsewhere = 258
+
+// settle saves the x87 registers of c if they are in this processor; user.s.
+//
+//go:noescape
+func settle(c *arch.Context)
+
+// Settle implements arch.Machine.
+func (*Machine) Settle(c *arch.Context) {
+	for {
+		settle(c)
+		n := atomic.LoadUint64(&c.Use)
+		if n == 0 {
+			return
+		}
+		cpus[n-1].sendIPI(vecFPU)
+		for range 1000 {
+			if atomic.LoadUint64(&c.Use) == 0 {
+				return
+			}
+			procyield(10)
+		}
 	}
 }
 

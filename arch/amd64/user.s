@@ -36,13 +36,35 @@
 
 #define TRAP_SYSCALL 256
 #define TRAP_INTERRUPT 257
+#define TRAP_ELSEWHERE 258	// trapElsewhere
 #define VEC_PAGE 14
 #define FLAGS_ON 0x202	// the kernel's, with interrupts
 #define FLAGS_OFF 2
-#define USE_FPU 1	// x87 and MMX registers are in FPU, not in the processor
+#define MXCSR_CONTROL 0xffc0	// all but flags
+#define MXCSR_KERNEL 0x1f80	// kernelMXCSR
 
 #define SEL_USER_DATA 0x2b
 #define SEL_USER_CODE 0x33
+
+// x87 and MMX registers stay in the processor while the kernel runs, which has no
+// use for them: CPU.fpuOf says whose they are, and Context.Use the processor, as its
+// number + 1. They are saved when another context is run there, and when somebody
+// else asks (Settle): then Use is 0 and FPU has everything.
+
+// SAVE_FPU saves the x87 registers of the context in DI, which are in this processor.
+// It uses AX and the stack, and needs interrupts off.
+#define COPY(off) \
+	MOVQ	(off)(SP), AX; \
+	MOVQ	AX, (FPU_+off)(DI)
+#define SAVE_FPU \
+	SUBQ	$528, SP; \
+	ANDQ	$~15, SP; \
+	FXSAVE64 (SP); \
+	COPY(0); COPY(8); COPY(16); \
+	COPY(32); COPY(40); COPY(48); COPY(56); COPY(64); COPY(72); COPY(80); COPY(88); \
+	COPY(96); COPY(104); COPY(112); COPY(120); COPY(128); COPY(136); COPY(144); COPY(152); \
+	MOVQ	$0, CPU_fpuOf(GS); \
+	MOVQ	$0, USE_(DI)
 
 // func run(c *arch.Context)
 //
@@ -61,6 +83,7 @@ TEXT ·run(SB),NOSPLIT|NOFRAME,$0-8
 	CMPL	KICKED_(DI), $0
 	JEQ	enter
 	MOVQ	$TRAP_INTERRUPT, TRAP_(DI)
+stay:
 	MOVQ	$0, CPU_ctx(GS)
 	RDTSC
 	SHLQ	$32, DX
@@ -79,12 +102,8 @@ enter:
 	MOVQ	AX, CR3
 	MOVQ	AX, CPU_root(GS)
 tables:
-	// The x87 unit is loaded only if it is somebody else's, or not empty.
 	CMPQ	DI, CPU_fpuOf(GS)
-	JNE	allFPU
-	TESTQ	$USE_FPU, USE_(DI)
-	JNE	allFPU
-	FLDCW	FPU_(DI)
+	JNE	notMine
 	LDMXCSR	(FPU_+24)(DI)
 	MOVUPS	(FPU_+160)(DI), X0
 	MOVUPS	(FPU_+176)(DI), X1
@@ -103,11 +122,25 @@ tables:
 	MOVUPS	(FPU_+384)(DI), X14
 	MOVUPS	(FPU_+400)(DI), X15
 	JMP	bases
-allFPU:
+notMine:
+	MOVQ	$TRAP_ELSEWHERE, TRAP_(DI)
+	CMPQ	USE_(DI), $0
+	JNE	stay
+	MOVQ	DI, R8
+	MOVQ	CPU_fpuOf(GS), DI
+	TESTQ	DI, DI
+	JEQ	load
+	MOVQ	CPU_irqSP(GS), SP
+	SAVE_FPU
+	MOVQ	CPU_kernelSP(GS), SP
+load:
+	MOVQ	R8, DI
 	BYTE	$0xdb; BYTE $0xe3	// FNINIT: FXRSTOR leaves last pointers of others on some processors
 	FXRSTOR64 FPU_(DI)
 	MOVQ	DI, CPU_fpuOf(GS)
-	ANDQ	$~USE_FPU, USE_(DI)
+	MOVQ	CPU_id(GS), AX
+	INCQ	AX
+	MOVQ	AX, USE_(DI)
 bases:
 	MOVQ	FSBASE_(DI), AX
 	MOVQ	GSBASE_(DI), SI
@@ -254,16 +287,6 @@ TEXT ·fromUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	SHLQ	$32, DX
 	ORQ	DX, AX
 	MOVQ	AX, LEFT_(DI)
-	// x87 and MMX: empty and without a trace in the status word, or saved
-	// with everything and reset.
-	BYTE	$0x65; BYTE $0xd9; BYTE $0x34; BYTE $0x25; LONG $CPU_fenv	// FNSTENV GS:CPU_fenv
-	MOVL	CPU_fenv(GS), AX
-	MOVW	AX, FPU_(DI)		// control word, before FNSTENV masked it
-	CMPW	(CPU_fenv+4)(GS), $0	// status word
-	JNE	allFPU
-	CMPW	(CPU_fenv+8)(GS), $-1	// tag word
-	JNE	allFPU
-	MOVL	$0, (FPU_+2)(DI)	// status and tags in FXSAVE's form
 	STMXCSR	(FPU_+24)(DI)
 	MOVUPS	X0, (FPU_+160)(DI)
 	MOVUPS	X1, (FPU_+176)(DI)
@@ -281,17 +304,14 @@ TEXT ·fromUser(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVUPS	X13, (FPU_+368)(DI)
 	MOVUPS	X14, (FPU_+384)(DI)
 	MOVUPS	X15, (FPU_+400)(DI)
-	JMP	bases
-allFPU:
-	FXSAVE64 FPU_(DI)
-	MOVL	CPU_fenv(GS), AX	// as it was before FNSTENV masked exceptions
-	MOVW	AX, FPU_(DI)
-	MOVL	(CPU_fenv+4)(GS), AX
-	MOVW	AX, (FPU_+2)(DI)
-	BYTE	$0xdb; BYTE $0xe3	// FNINIT
-	ORQ	$USE_FPU, USE_(DI)
-bases:
+	// The kernel wants exceptions masked and results rounded to the nearest. Flags
+	// that are set don't matter to it, and are the program's own again later.
+	MOVL	(FPU_+24)(DI), AX
+	ANDL	$MXCSR_CONTROL, AX
+	CMPL	AX, $MXCSR_KERNEL
+	JEQ	masked
 	LDMXCSR	·kernelMXCSR(SB)
+masked:
 	CMPB	·fsgsbase(SB), $0
 	JEQ	slow
 	RDFSBASEQ AX
@@ -320,6 +340,38 @@ done:
 	LEAQ	8(SP), SP
 	PUSHQ	SI			// AC, DF, TF, NT are cleared
 	POPFQ
+	RET
+
+// func settle(c *arch.Context)
+//
+// settle saves the x87 registers of c if they are in this processor.
+TEXT ·settle(SB),NOSPLIT|NOFRAME,$0-8
+	MOVQ	c+0(FP), DI
+	PUSHFQ
+	CLI
+	CMPQ	DI, CPU_fpuOf(GS)
+	JNE	not
+	MOVQ	SP, R8
+	MOVQ	CPU_irqSP(GS), SP
+	SAVE_FPU
+	MOVQ	R8, SP
+not:
+	POPFQ
+	RET
+
+// fpuTrap continues trapEntry when another processor waits for the x87 registers of a
+// context: they are saved, unless the program they belong to runs right now, because
+// then it is another one. It returns.
+TEXT ·fpuTrap(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVQ	CPU_fpuOf(GS), DI
+	TESTQ	DI, DI
+	JEQ	nothing
+	CMPQ	DI, CPU_ctx(GS)
+	JEQ	nothing
+	MOVQ	SP, R8
+	SAVE_FPU
+	MOVQ	R8, SP
+nothing:
 	RET
 
 // func syscallPC() uintptr

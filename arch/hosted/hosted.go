@@ -101,6 +101,9 @@ func (m *Machine) Run(c *arch.Context) {
 // Ticks is the counter of a Context's Entered and Left, in nanoseconds.
 func (m *Machine) Ticks() int64 { return int64(time.Since(m.made)) }
 
+// Settle has nothing to do: there are no registers but those in c.
+func (m *Machine) Settle(c *arch.Context) {}
+
 // Kick makes Kicked(c) readable if a Run(c) is going on.
 func (m *Machine) Kick(c *arch.Context) {
 	m.Kicks.Add(1)

@@ -240,6 +240,7 @@ func (k *Kernel) become(t *proc.Thread, img *image.Image, exe *file.File, cred *
 	c := arch.NewContext()
 	c.IP, c.SP, c.Root = uint64(img.IP), uint64(img.SP), img.Space.Root()
 	c.Trap = arch.TrapInterrupt
+	k.Machine.Settle(t.Ctx)
 	*t.Ctx = *c
 	return nil
 }

@@ -159,6 +159,7 @@ func (k *Kernel) signals(t *proc.Thread, again proc.Restart) bool {
 // deliver makes the thread enter a handler.
 func (k *Kernel) deliver(t *proc.Thread, d *proc.Delivery) {
 	c := t.Ctx
+	k.Machine.Settle(c)
 	alt, err := sigframe.Deliver(t.Space(), c, d, t.AltStack(), t.Fault)
 	if err != nil {
 		t.FrameFailed(d.Info.Signo)
@@ -208,6 +209,7 @@ func (k *Kernel) exception(t *proc.Thread) {
 	t.Fault.Trap, t.Fault.Err = c.Trap, c.Err
 	switch c.Trap {
 	case arch.TrapFPU, arch.TrapSIMD:
+		k.Machine.Settle(c)
 		e.code = fpuCode(c)
 	}
 	if e.addr {

@@ -50,6 +50,7 @@ func (t *Thread) Exit(s Status) {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
+	t.settle()
 	t.chargeKernel()
 	t.publish()
 

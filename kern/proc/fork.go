@@ -87,6 +87,7 @@ func (t *Thread) Fork1(a CloneArgs) (int, error) {
 		c   *Thread
 		err error
 	)
+	t.settle()
 	if a.Flags&CLONE_THREAD != 0 {
 		c, err = t.newSibling(&a)
 	} else {

@@ -126,6 +126,7 @@ func (t *Thread) park(deadline int64, state int32) {
 		t.granted = false
 		s.Leave(t)
 	}
+	t.settle()
 	t.voluntary.Add(1)
 	t.state.Store(state)
 	if deadline == Forever {

@@ -122,6 +122,14 @@ func (t *Thread) addWorkLocked(w uint32) {
 	}
 }
 
+// settle completes t.Ctx: see arch.Machine. It is called before t sleeps, so that it
+// can wake up on any processor at no cost, and before it ends.
+func (t *Thread) settle() {
+	if v := t.Proc.sys.VM; v != nil {
+		v.Machine.Settle(t.Ctx)
+	}
+}
+
 // kick makes t leave user mode, or not enter it.
 func (t *Thread) kick() {
 	if v := t.Proc.sys.VM; v != nil {
@@ -162,6 +170,7 @@ func (t *Thread) EnterUser() bool {
 		}
 		t.chargeKernel()
 		t.publish()
+		t.settle()
 		t.granted = s.Enter(t)
 		t.startCharging()
 		t.sliceEnd = t.CPUTime() + int64(Slice)

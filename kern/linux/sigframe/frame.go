@@ -67,8 +67,6 @@ const (
 // Where things are in an FXSAVE area, SDM 1, 10.5.1.
 const (
 	fpuControl = 0
-	fpuStatus  = 2
-	fpuTags    = 4
 	fpuMXCSR   = 24
 	fpuUnused  = 464 // free for software; Linux notes there what follows
 
@@ -200,9 +198,6 @@ func Return(space *vm.Space, c *arch.Context) (mask proc.Sigset, alt proc.AltSta
 		*r = *from[i]
 	}
 	c.FPU = regs.FPU
-	if le.Uint16(fpu[fpuStatus:]) != 0 || fpu[fpuTags] != 0 {
-		c.Use |= arch.UseFPU
-	}
 	alt = proc.AltStack{
 		SP:    le.Uint64(b[uStackSP:]),
 		Flags: le.Uint32(b[uStackFlags:]),

@@ -310,7 +310,6 @@ func TestReturn(t *testing.T) {
 	}
 	want := was
 	want.Flags |= 1 << 21
-	want.Use = arch.UseFPU
 	if *c != want {
 		t.Errorf("registers are %+v, want %+v", *c, want)
 	}
@@ -333,8 +332,8 @@ func TestNoX87(t *testing.T) {
 	if _, _, err := Return(s, c); err != nil {
 		t.Fatal(err)
 	}
-	if c.Use != 0 || c.FPU != was {
-		t.Errorf("Use is %d, FPU % x", c.Use, c.FPU)
+	if c.FPU != was {
+		t.Errorf("FPU % x", c.FPU)
 	}
 }
 
@@ -360,7 +359,7 @@ func TestTampered(t *testing.T) {
 		{name: "kernel's CS", off: scSegments, value: 0x08 | 0x2b<<48, err: errno.EFAULT},
 		{name: "no SS", off: scSegments, value: 0x33, err: errno.EFAULT},
 		{name: "old frame without SS", off: uFlags, value: 0},
-		{name: "no FPU state", off: scFPU, value: 0, check: func(c *arch.Context) bool { return c.FPU == initial.FPU && c.Use == 0 }},
+		{name: "no FPU state", off: scFPU, value: 0, check: func(c *arch.Context) bool { return c.FPU == initial.FPU }},
 		{name: "unaligned FPU state", off: scFPU, value: stackTop - 1024 + 8, err: errno.EFAULT},
 		{name: "FPU state in no memory", off: scFPU, value: 0x500000, err: errno.EFAULT},
 		{name: "FPU state half in memory", off: scFPU, value: stackTop - 256, err: errno.EFAULT},

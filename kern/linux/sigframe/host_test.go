@@ -66,8 +66,6 @@ int main(void)
 
 	SHOW("fpstate", sizeof(struct _libc_fpstate));
 	SHOW("fpu control", offsetof(struct _libc_fpstate, cwd));
-	SHOW("fpu status", offsetof(struct _libc_fpstate, swd));
-	SHOW("fpu tags", offsetof(struct _libc_fpstate, ftw));
 	SHOW("fpu mxcsr", offsetof(struct _libc_fpstate, mxcsr));
 
 	SHOW("siginfo", sizeof(siginfo_t));
@@ -127,7 +125,7 @@ func TestHost(t *testing.T) {
 		"rip": uContext - uc + 16*8, "efl": uContext - uc + 17*8, "segments": scSegments - uc,
 		"err": scErr - uc, "trapno": scTrap - uc, "oldmask": scMask - uc, "cr2": scAddr - uc, "fpregs": scFPU - uc,
 		"sigmask": uMask - uc,
-		"fpstate": fpuSize, "fpu control": fpuControl, "fpu status": fpuStatus, "fpu tags": fpuTags, "fpu mxcsr": fpuMXCSR,
+		"fpstate": fpuSize, "fpu control": fpuControl, "fpu mxcsr": fpuMXCSR,
 		"siginfo": frameSize - infoOff, "errno": 4, "code": 8, "pid": 16, "uid": 20, "status": 24, "utime": 32, "stime": 40,
 		"value": 24, "timerid": 16, "overrun": 20, "addr": 16, "band": 16, "fd": 24,
 		"SA_SIGINFO": proc.SA_SIGINFO, "SA_ONSTACK": proc.SA_ONSTACK, "SA_NODEFER": proc.SA_NODEFER,
