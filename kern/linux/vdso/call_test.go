@@ -236,7 +236,8 @@ func TestFallback(t *testing.T) {
 	if got := p.read(t, 0, 0); got < start {
 		t.Errorf("CLOCK_REALTIME before 1970 gives %d", got)
 	}
-	if got := p.call(0, 0, p.funcs[fnTime]); int64(got) < start/1e9 {
+	// The host's time(2) is behind by up to a tick of its timer.
+	if got := p.call(0, 0, p.funcs[fnTime]); int64(got) < (start-100e6)/1e9 {
 		t.Errorf("time before 1970 gives %d", got)
 	}
 }
