@@ -246,7 +246,7 @@ func wakeByTimer(e *env, limit time.Duration) error {
 			}
 		}
 	}()
-	n := 0
+	n, most := 0, time.Duration(0)
 	for start := time.Now(); time.Since(start) < limit; n++ {
 		work <- n * 997 % 20000
 		for range n * 1009 % 20000 {
@@ -254,11 +254,15 @@ func wakeByTimer(e *env, limit time.Duration) error {
 		d := time.Duration(50+n%7*50) * time.Microsecond
 		before := time.Now()
 		time.Sleep(d)
-		// There are no timers but this one and some of several seconds.
-		if late := time.Since(before) - d; late > time.Second {
+		// There are no timers but this one and some of several seconds. A host
+		// that is very busy takes a processor away for a second.
+		late := time.Since(before) - d
+		if late > 2500*time.Millisecond {
 			return fmt.Errorf("timer %d is %v late: lost wake-up", n, late)
 		}
+		most = max(most, late)
 	}
+	e.stat("late_max_us", most.Microseconds())
 	e.stat("timers_per_s", float64(n)/limit.Seconds())
 	return nil
 }

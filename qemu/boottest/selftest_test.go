@@ -73,7 +73,12 @@ func TestHeap(t *testing.T) {
 
 func TestWakeup(t *testing.T) {
 	onAll(t, func(t *testing.T, cfg qemu.Config) {
-		runSelftest(t, cfg, "wakeup", "seconds=4", bootLimit)
+		hostTimers := measure.WatchTimers()
+		stats := runSelftest(t, cfg, "wakeup", "seconds=4", bootLimit)
+		late := time.Duration(stats["late_max_us"]) * time.Microsecond
+		if host := hostTimers(); host.Max < 100*time.Millisecond && late > time.Second {
+			t.Errorf("a timer was %v late; the host's own were at most %v: lost wake-up", late, host.Max)
+		}
 	})
 	runSelftest(t, qemu.Config{CPUs: 4}, "wakeup", "seconds=4", bootLimit) // more than the host may have
 }
