@@ -2,6 +2,7 @@ package measure
 
 import (
 	"math"
+	"os"
 	"testing"
 	"time"
 )
@@ -47,5 +48,21 @@ func TestLateness(t *testing.T) {
 	}
 	if l := WatchTimers()(); l.Max < l.P50 {
 		t.Errorf("timers watched for a moment: %v", l)
+	}
+}
+
+func TestWaited(t *testing.T) {
+	before, err := Waited(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after := before; after <= before; { // who wakes up waits for a moment
+		time.Sleep(time.Millisecond)
+		if after, err = Waited(os.Getpid()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d, err := Waited(-1); err == nil {
+		t.Errorf("a process that doesn't exist waited for %v", d)
 	}
 }
