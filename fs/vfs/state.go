@@ -230,6 +230,9 @@ func (c *Caller) start(dir *file.File, path string) (Loc, error) {
 		return c.FS.Cwd(), nil
 	}
 	l, ok := LocOf(dir)
+	if !ok && path == "" {
+		return bareLoc(c.Thread, dir)
+	}
 	if !ok || path != "" && !isDir(l.Node) {
 		return Loc{}, errno.ENOTDIR
 	}

@@ -77,6 +77,9 @@ func (a *anonymous) Stat(*proc.Thread) (abi.Stat, error) {
 	return abi.Stat{Dev: anonDev, Ino: a.ino, Nlink: 1, Mode: 0o600, UID: a.uid, GID: a.gid, Blksize: 4096}, nil
 }
 
+// NoSeek says that lseek(2) does nothing, and succeeds.
+func (a *anonymous) NoSeek() {}
+
 // Name is the name in /proc/pid/fd.
 func (a *anonymous) Name() string { return "anon_inode:" + a.kind }
 

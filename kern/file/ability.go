@@ -91,7 +91,10 @@ func (f *File) Allocate(t *proc.Thread, mode uint32, off, n int64) error {
 		return errno.EBADF
 	}
 	if f.seeker == nil {
-		return errno.ESPIPE
+		if st, err := f.Stat(t); err == nil && st.Mode&abi.S_IFMT == abi.S_IFIFO {
+			return errno.ESPIPE
+		}
+		return errno.ENODEV
 	}
 	if off+n < 0 {
 		return errno.EFBIG

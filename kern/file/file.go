@@ -302,6 +302,9 @@ func (f *File) Seek(t *proc.Thread, off int64, whence int) (int64, error) {
 		return 0, errno.EINVAL
 	}
 	if f.seeker == nil {
+		if _, ok := f.Impl.(Unmoved); ok {
+			return 0, nil
+		}
 		return 0, errno.ESPIPE
 	}
 	f.posMu.Lock()

@@ -46,6 +46,12 @@ type Unpositioned interface {
 	NoPosition()
 }
 
+// An Unmoved is an Impl without positions for which lseek(2) succeeds all the
+// same, and moves nothing: eventfd and its like.
+type Unmoved interface {
+	NoSeek()
+}
+
 // Events is a set of events of poll(2): abi.POLLIN and so on.
 type Events uint32
 
@@ -122,6 +128,13 @@ type Namer interface {
 // A Describer adds lines to /proc/pid/fdinfo.
 type Describer interface {
 	Describe(f *File) string
+}
+
+// A Changer is an Impl without a vnode whose owner, mode and times can be changed
+// all the same: a pipe.
+type Changer interface {
+	// Change calls f with what Stat tells, and keeps what it has changed.
+	Change(f func(st *abi.Stat))
 }
 
 // A Sealer is a file of memfd_create(2): F_ADD_SEALS and F_GET_SEALS.

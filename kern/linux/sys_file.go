@@ -231,6 +231,7 @@ const (
 	fioNClex = 0x5450
 	fioNBIO  = 0x5421
 	fioAsync = 0x5452
+	fiGetBsz = 2
 	fioQSize = 0x5460
 )
 
@@ -252,6 +253,12 @@ func sysIoctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 				return 0, errno.ENOTTY // nothing sends SIGIO
 			}
 			return 0, nil
+		case fiGetBsz:
+			st, err := f.Stat(t)
+			if err != nil {
+				return 0, err
+			}
+			return 0, putUint32(t, a.Addr(2), uint32(st.Blksize))
 		case fioQSize:
 			st, err := f.Stat(t)
 			if err != nil {

@@ -236,11 +236,26 @@ func (e *End) Queue() *proc.Queue {
 
 // Stat tells about a pipe. For a FIFO its file system does.
 func (e *End) Stat(*proc.Thread) (abi.Stat, error) {
-	p := e.p
+	e.p.statMu.Lock()
+	defer e.p.statMu.Unlock()
+	return e.p.statLocked(), nil
+}
+
+func (p *Pipe) statLocked() abi.Stat {
+	a := &p.stat
 	return abi.Stat{
-		Dev: pipeDev, Ino: p.ino, Nlink: 1, Mode: abi.S_IFIFO | 0o600,
-		UID: p.uid, GID: p.gid, Blksize: Atomic,
-	}, nil
+		Dev: pipeDev, Ino: p.ino, Nlink: 1, Mode: a.mode, UID: a.uid, GID: a.gid, Blksize: Atomic,
+		Atime: a.atime, Mtime: a.mtime, Ctime: a.ctime,
+	}
+}
+
+// Change changes owner, mode and times of a pipe.
+func (e *End) Change(f func(st *abi.Stat)) {
+	e.p.statMu.Lock()
+	defer e.p.statMu.Unlock()
+	st := e.p.statLocked()
+	f(&st)
+	e.p.stat = attributes{st.Mode, st.UID, st.GID, st.Atime, st.Mtime, st.Ctime}
 }
 
 // pipeDev is the device of pipes: no driver, the number that Linux often has.

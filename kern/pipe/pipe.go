@@ -18,6 +18,7 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"mult/inst"
 	"mult/kern/abi"
@@ -42,9 +43,11 @@ const (
 // A Pipe is the ring and who waits for it. head and tail count bytes since the
 // beginning; a byte's place in the ring is its number modulo the ring's length.
 type Pipe struct {
-	in       *inst.Inst // [const] pays for it
-	ino      uint64     // [const]
-	uid, gid uint32     // [const] of who made it
+	in  *inst.Inst // [const] pays for it
+	ino uint64     // [const]
+
+	statMu sync.Mutex
+	stat   attributes // [statMu] of a pipe without a name
 
 	mu       sync.Mutex
 	ring     []byte // [mu] its length is a power of two, or 0; contents see reading, writing
@@ -70,6 +73,13 @@ type Pipe struct {
 
 	polls [3]pollQueue // by kind of end
 	own   [2]End       // [const] of pipe2
+}
+
+// attributes are what stat(2) tells about a pipe and fchmod(2) and its like
+// change. Reading and writing leave the times as they are.
+type attributes struct {
+	mode, uid, gid      uint32
+	atime, mtime, ctime abi.Timespec
 }
 
 // pollQueue is what watches the ends of one kind. used is set with its first
@@ -117,7 +127,9 @@ func New(t *proc.Thread, flags int) (r, w *file.File, err error) {
 	if err != nil {
 		return nil, nil, errno.ENFILE
 	}
-	p.uid, p.gid = cred.FSUID, cred.FSGID
+	now := time.Now()
+	at := abi.Timespec{Sec: now.Unix(), Nsec: int64(now.Nanosecond())}
+	p.stat = attributes{mode: abi.S_IFIFO | 0o600, uid: cred.FSUID, gid: cred.FSGID, atime: at, mtime: at, ctime: at}
 	p.own = [2]End{{p: p, kind: readEnd}, {p: p, kind: writeEnd}}
 	p.ends, p.readers, p.writers, p.readSeq, p.writeSeq = 2, 1, 1, 1, 1
 	if r, err = file.New(in, &p.own[0], abi.O_RDONLY|flags); err != nil {

@@ -554,6 +554,30 @@ TEST(timerfd)
 	CHECKERR(timerfd_gettime(999, &old), EBADF);
 }
 
+/* lseek of what has no positions succeeds and does nothing. */
+TEST(seek)
+{
+	int fds[] = {
+		eventfd(1, EFD_NONBLOCK),
+		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK),
+		epoll_create1(0),
+	};
+	char b[8];
+
+	for (int i = 0; i < 3; i++) {
+		CHECK(fds[i] >= 0);
+		CHECKEQ(lseek(fds[i], 0, SEEK_CUR), 0);
+		CHECKEQ(lseek(fds[i], 5, SEEK_SET), 0);
+		CHECKEQ(lseek(fds[i], 5, SEEK_CUR), 0);
+		CHECKEQ(lseek(fds[i], -5, SEEK_END), 0);
+		CHECKEQ(lseek(fds[i], 1, SEEK_DATA), 0);
+		CHECKERR(lseek(fds[i], 0, 5), EINVAL);
+		CHECKERR(pread(fds[i], b, 8, 0), ESPIPE);
+		CHECKERR(pwrite(fds[i], b, 8, 0), ESPIPE);
+		CHECKERR(fallocate(fds[i], 0, 0, 1), ENODEV);
+	}
+}
+
 TEST(everything_in_epoll)
 {
 	uint64_t one = 1;

@@ -3,6 +3,7 @@
 /* file: open files and descriptors: open flags, read, write and their
  * relatives, seeking, duplicates, fcntl, truncation, locks, bad arguments. */
 #include "calltest.h"
+#include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -656,6 +657,14 @@ TEST(ioctls)
 	CHECK(ioctl(dir, FIOQSIZE, &size) == 0);
 	CHECK(pipe(p) == 0);
 	CHECKERR(ioctl(p[0], FIOQSIZE, &size), ENOTTY);
+	int kinds[] = {fd, dir, p[0], open("/dev/null", O_RDWR)};
+	for (int i = 0; i < 4; i++) {
+		n = 0;
+		CHECK(ioctl(kinds[i], FIGETBSZ, &n) == 0);
+		CHECK(fstat(kinds[i], &st) == 0);
+		CHECKEQ(n, st.st_blksize);
+		CHECKERR(ioctl(kinds[i], FIGETBSZ, edge(3)), EFAULT);
+	}
 	CHECKEQ(write(p[1], "abc", 3), 3);
 	CHECK(ioctl(p[0], FIONREAD, &n) == 0);
 	CHECKEQ(n, 3);

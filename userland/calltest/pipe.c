@@ -249,6 +249,67 @@ TEST(set_size)
 	}
 }
 
+TEST(no_positions)
+{
+	int p[2];
+	char c = 'x';
+
+	CHECK(pipe(p) == 0);
+	CHECKERR(lseek(p[0], 0, SEEK_CUR), ESPIPE);
+	CHECKERR(lseek(p[1], 0, SEEK_SET), ESPIPE);
+	CHECKERR(pread(p[0], &c, 1, 0), ESPIPE);
+	CHECKERR(pwrite(p[1], &c, 1, 0), ESPIPE);
+	CHECKERR(fallocate(p[1], 0, 0, 1), ESPIPE);
+	CHECKERR(fallocate(p[0], 0, 0, 1), EBADF);
+}
+
+/* Both ends show the owner, mode and times of the one pipe. */
+TEST(attributes)
+{
+	int p[2];
+	struct stat st;
+	struct timespec times[2] = {{1000, 1}, {2000, 2}};
+
+	CHECK(pipe(p) == 0);
+	CHECK(fstat(p[0], &st) == 0);
+	CHECKEQ(st.st_mode, S_IFIFO | 0600);
+	CHECK(st.st_mtime > 0 && st.st_atime > 0 && st.st_ctime > 0);
+	CHECK(fchmod(p[0], 0640) == 0);
+	CHECK(fchown(p[1], 12, 34) == 0);
+	CHECK(futimens(p[0], times) == 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK(fstat(p[i], &st) == 0);
+		CHECKEQ(st.st_mode, S_IFIFO | 0640);
+		CHECKEQ(st.st_uid, 12);
+		CHECKEQ(st.st_gid, 34);
+		CHECKEQ(st.st_atime, 1000);
+		CHECKEQ(st.st_mtime, 2000);
+		CHECKEQ(st.st_mtim.tv_nsec, 2);
+		CHECK(st.st_ctime > 2000);
+	}
+	CHECK(fchownat(p[0], "", 55, -1, AT_EMPTY_PATH) == 0);
+	CHECK(fstatat(p[1], "", &st, AT_EMPTY_PATH) == 0);
+	CHECKEQ(st.st_uid, 55);
+	CHECKEQ(st.st_gid, 34);
+	CHECK(utimensat(p[0], "", NULL, AT_EMPTY_PATH) == 0);
+	CHECKERR(ftruncate(p[1], 0), EINVAL);
+	CHECKERR(fchdir(p[0]), ENOTDIR);
+	CHECKERR(linkat(p[0], "", AT_FDCWD, "x", AT_EMPTY_PATH), EXDEV);
+	IN_CHILD {
+		drop(1000);
+		CHECKERR(fchmod(p[0], 0600), EPERM);
+		CHECKERR(fchown(p[0], 1000, -1), EPERM);
+		CHECKERR(futimens(p[0], times), EPERM);
+	}
+	IN_CHILD {
+		drop(55);
+		CHECK(fchmod(p[0], 0600) == 0);
+		CHECKERR(fchown(p[0], 1000, -1), EPERM);
+	}
+	CHECK(fstat(p[1], &st) == 0);
+	CHECKEQ(st.st_mode, S_IFIFO | 0600);
+}
+
 TEST(bad_pointers)
 {
 	void *q;
