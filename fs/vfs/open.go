@@ -52,7 +52,7 @@ func (c *Caller) OpenExec(dir *file.File, path string, flags int) (*file.File, e
 	if flags&abi.AT_SYMLINK_NOFOLLOW != 0 {
 		o.flags |= abi.O_NOFOLLOW
 	}
-	if path == "" && flags&abi.AT_EMPTY_PATH != 0 && dir != nil {
+	if path == "" && flags&abi.AT_EMPTY_PATH != 0 {
 		l, err := c.start(dir, path)
 		if err != nil {
 			return nil, err
@@ -60,8 +60,10 @@ func (c *Caller) OpenExec(dir *file.File, path string, flags int) (*file.File, e
 		l.Retain()
 		defer l.Release()
 		o.loc = l
-		if h, ok := dir.Impl.(interface{ base() *handle }); ok {
-			o.dir, o.name = h.base().dir, h.base().name
+		if dir != nil {
+			if h, ok := dir.Impl.(interface{ base() *handle }); ok {
+				o.dir, o.name = h.base().dir, h.base().name
+			}
 		}
 		return o.finish()
 	}

@@ -103,11 +103,7 @@ func sysExecve(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // sysExecveat implements execveat(2): (dir int, path, argv, envp, flags int).
 func sysExecveat(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	path, err := getPath(t, a.Addr(1))
-	if err != nil {
-		return 0, err
-	}
-	return 0, atPath(t, a.Int(0), path, func(_ *vfs.Caller, dir *file.File, path string) error {
+	return 0, atFlags(t, a.Int(0), a.Addr(1), a.Int(4), func(_ *vfs.Caller, dir *file.File, path string) error {
 		return k.execUser(t, dir, path, a.Addr(2), a.Addr(3), a.Int(4), execName(a.Int(0), path))
 	})
 }

@@ -123,7 +123,7 @@ func sysStatx(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if err := known(flags, vfs.StatFlags); err != nil {
 		return 0, err
 	}
-	return 0, at(t, a.Int(0), a.Addr(1), func(c *vfs.Caller, dir *file.File, path string) error {
+	return 0, atFlags(t, a.Int(0), a.Addr(1), flags, func(c *vfs.Caller, dir *file.File, path string) error {
 		st, err := c.Stat(dir, path, flags)
 		if err != nil {
 			return err

@@ -41,12 +41,21 @@ func known(flags, all int) error {
 	return nil
 }
 
-// at calls f with a directory and a path: those of the *at calls, or, with fd
-// AT_FDCWD, of the older ones.
+// at calls f with a directory and a path that isn't empty: those of the *at
+// calls, or, with fd AT_FDCWD, of the older ones.
 func at(t *proc.Thread, fd int, path vm.Addr, f func(c *vfs.Caller, dir *file.File, path string) error) error {
+	return atFlags(t, fd, path, 0, f)
+}
+
+// atFlags is at for a path that may be empty, with AT_EMPTY_PATH in flags. Else
+// that is ENOENT, whatever the descriptor is.
+func atFlags(t *proc.Thread, fd int, path vm.Addr, flags int, f func(c *vfs.Caller, dir *file.File, path string) error) error {
 	p, err := getPath(t, path)
 	if err != nil {
 		return err
+	}
+	if p == "" && flags&abi.AT_EMPTY_PATH == 0 {
+		return errno.ENOENT
 	}
 	return atPath(t, fd, p, f)
 }
@@ -79,6 +88,9 @@ func open(t *proc.Thread, fd int, path vm.Addr, flags, mode uint32) (uintptr, er
 	p, err := getPath(t, path)
 	if err != nil {
 		return 0, err
+	}
+	if p == "" {
+		return 0, errno.ENOENT
 	}
 	return newFile(t, flags&abi.O_CLOEXEC != 0, func() (f *file.File, err error) {
 		err = atPath(t, fd, p, func(c *vfs.Caller, dir *file.File, path string) error {
@@ -126,7 +138,7 @@ func stat(t *proc.Thread, fd int, path, to vm.Addr, flags int) (uintptr, error) 
 	if err := known(flags, vfs.StatFlags); err != nil {
 		return 0, err
 	}
-	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+	return 0, atFlags(t, fd, path, flags, func(c *vfs.Caller, dir *file.File, path string) error {
 		st, err := c.Stat(dir, path, flags)
 		if err != nil {
 			return err
@@ -151,7 +163,7 @@ func access(t *proc.Thread, fd int, path vm.Addr, mode uint32, flags int) (uintp
 	if mode&^vfs.AccessModes != 0 || flags&^vfs.AccessFlags != 0 {
 		return 0, errno.EINVAL
 	}
-	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+	return 0, atFlags(t, fd, path, flags, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Access(dir, path, mode, flags)
 	})
 }
@@ -172,7 +184,7 @@ func readlink(t *proc.Thread, fd int, path, to vm.Addr, size int) (n uintptr, er
 	if size <= 0 {
 		return 0, errno.EINVAL
 	}
-	err = at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+	err = atFlags(t, fd, path, abi.AT_EMPTY_PATH, func(c *vfs.Caller, dir *file.File, path string) error {
 		target, err := c.Readlink(dir, path)
 		if err != nil {
 			return err
@@ -256,6 +268,9 @@ func symlink(t *proc.Thread, target vm.Addr, fd int, path vm.Addr) (uintptr, err
 	if err != nil {
 		return 0, err
 	}
+	if to == "" {
+		return 0, errno.ENOENT
+	}
 	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Symlink(to, dir, path)
 	})
@@ -269,10 +284,10 @@ func sysSymlinkat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return symlink(t, a.Addr(0), a.Int(1), a.Addr(2))
 }
 
-// two calls f with two directories and paths.
-func two(t *proc.Thread, fd1 int, path1 vm.Addr, fd2 int, path2 vm.Addr,
+// two calls f with two directories and paths. flags are about the first.
+func two(t *proc.Thread, fd1 int, path1 vm.Addr, fd2 int, path2 vm.Addr, flags int,
 	f func(c *vfs.Caller, dir1 *file.File, path1 string, dir2 *file.File, path2 string) error) (uintptr, error) {
-	return 0, at(t, fd1, path1, func(_ *vfs.Caller, dir1 *file.File, path1 string) error {
+	return 0, atFlags(t, fd1, path1, flags, func(_ *vfs.Caller, dir1 *file.File, path1 string) error {
 		return at(t, fd2, path2, func(c *vfs.Caller, dir2 *file.File, path2 string) error {
 			return f(c, dir1, path1, dir2, path2)
 		})
@@ -283,7 +298,7 @@ func link(t *proc.Thread, fd1 int, path1 vm.Addr, fd2 int, path2 vm.Addr, flags 
 	if err := known(flags, vfs.LinkFlags); err != nil {
 		return 0, err
 	}
-	return two(t, fd1, path1, fd2, path2,
+	return two(t, fd1, path1, fd2, path2, flags,
 		func(c *vfs.Caller, dir1 *file.File, path1 string, dir2 *file.File, path2 string) error {
 			return c.Link(dir1, path1, dir2, path2, flags)
 		})
@@ -301,7 +316,7 @@ func rename(t *proc.Thread, fd1 int, path1 vm.Addr, fd2 int, path2 vm.Addr, flag
 	if flags&^vfs.RenameFlags != 0 || flags == vfs.RenameFlags {
 		return 0, errno.EINVAL
 	}
-	return two(t, fd1, path1, fd2, path2,
+	return two(t, fd1, path1, fd2, path2, 0,
 		func(c *vfs.Caller, dir1 *file.File, path1 string, dir2 *file.File, path2 string) error {
 			return c.Rename(dir1, path1, dir2, path2, flags)
 		})
@@ -343,7 +358,7 @@ func chown(t *proc.Thread, fd int, path vm.Addr, uid, gid uint32, flags int) (ui
 	if err := known(flags, vfs.AttrFlags); err != nil {
 		return 0, err
 	}
-	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+	return 0, atFlags(t, fd, path, flags, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Chown(dir, path, uid, gid, flags)
 	})
 }
@@ -398,7 +413,7 @@ func setTimes(t *proc.Thread, fd int, path vm.Addr, times *[2]abi.Timespec, flag
 	if err := known(flags, vfs.AttrFlags); err != nil {
 		return err
 	}
-	return at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+	return atFlags(t, fd, path, flags, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Utimes(dir, path, times, flags)
 	})
 }

@@ -396,6 +396,58 @@ TEST(order_of_checks)
 	CHECKEQ(fcntl(fd, F_GETFL) & 0100000, 0100000); /* O_LARGEFILE, whoever opens */
 }
 
+TEST(empty_paths)
+{
+	/* An empty path is told before a bad descriptor, unless it is allowed. */
+	long e = P("");
+
+	setup();
+	const struct erow rows[] = {
+		{"openat", ENOENT, SYS_openat, {999, e, 0}},
+		{"openat of a pipe", ENOENT, SYS_openat, {p[0], e, 0}},
+		{"openat below a pipe", ENOTDIR, SYS_openat, {p[0], P("x"), 0}},
+		{"newfstatat", ENOENT, SYS_newfstatat, {999, e, P(room), 0}},
+		{"newfstatat, allowed", EBADF, SYS_newfstatat, {999, e, P(room), AT_EMPTY_PATH}},
+		{"newfstatat of a pipe", 0, SYS_newfstatat, {p[0], e, P(room), AT_EMPTY_PATH}},
+		{"newfstatat, not empty", EBADF, SYS_newfstatat, {999, P("f"), P(room), AT_EMPTY_PATH}},
+		{"statx", ENOENT, SYS_statx, {999, e, 0, 0x7ff, P(room)}},
+		{"statx, allowed", EBADF, SYS_statx, {999, e, AT_EMPTY_PATH, 0x7ff, P(room)}},
+		{"mkdirat", ENOENT, SYS_mkdirat, {999, e, 0755}},
+		{"mknodat", ENOENT, SYS_mknodat, {999, e, S_IFREG | 0644, 0}},
+		{"unlinkat", ENOENT, SYS_unlinkat, {999, e, 0}},
+		{"unlinkat of a directory", ENOENT, SYS_unlinkat, {999, e, AT_REMOVEDIR}},
+		{"renameat from", ENOENT, SYS_renameat, {999, e, AT, P("x")}},
+		{"renameat to", ENOENT, SYS_renameat, {AT, P("f"), 999, e}},
+		{"renameat to, bad from", EBADF, SYS_renameat, {999, P("f"), AT, e}},
+		{"renameat to, empty from", ENOENT, SYS_renameat, {AT, e, 999, P("x")}},
+		{"linkat from", ENOENT, SYS_linkat, {999, e, AT, P("x"), 0}},
+		{"linkat from, allowed", EBADF, SYS_linkat, {999, e, AT, P("x"), AT_EMPTY_PATH}},
+		{"linkat of a pipe", EXDEV, SYS_linkat, {p[0], e, AT, P("x"), AT_EMPTY_PATH}},
+		{"linkat to", ENOENT, SYS_linkat, {AT, P("f"), 999, e, 0}},
+		{"symlinkat", ENOENT, SYS_symlinkat, {P("f"), 999, e}},
+		{"symlinkat to nothing", ENOENT, SYS_symlinkat, {e, 999, P("x")}},
+		{"readlinkat", EBADF, SYS_readlinkat, {999, e, P(room), 8}},
+		{"readlinkat of a file", ENOENT, SYS_readlinkat, {fd, e, P(room), 8}},
+		{"readlinkat of a pipe", ENOENT, SYS_readlinkat, {p[0], e, P(room), 8}},
+		{"fchmodat", ENOENT, SYS_fchmodat, {999, e, 0644}},
+		{"fchownat", ENOENT, SYS_fchownat, {999, e, -1, -1, 0}},
+		{"fchownat, allowed", EBADF, SYS_fchownat, {999, e, -1, -1, AT_EMPTY_PATH}},
+		{"faccessat", ENOENT, SYS_faccessat, {999, e, R_OK}},
+		{"faccessat2, allowed", EBADF, SYS_faccessat2, {999, e, R_OK, AT_EMPTY_PATH}},
+		{"faccessat2 of a pipe", 0, SYS_faccessat2, {p[0], e, R_OK, AT_EMPTY_PATH}},
+		{"faccessat2 of a timer", 0, SYS_faccessat2, {tfd, e, R_OK, AT_EMPTY_PATH}},
+		{"utimensat", ENOENT, SYS_utimensat, {999, e, 0, 0}},
+		{"utimensat, allowed", EBADF, SYS_utimensat, {999, e, 0, AT_EMPTY_PATH}},
+		{"utimensat of a pipe", 0, SYS_utimensat, {p[0], 0, 0, 0}},
+		{"futimesat", ENOENT, SYS_futimesat, {999, e, 0}},
+		{"execveat", ENOENT, SYS_execveat, {999, e, 0, 0, 0}},
+		{"execveat, allowed", EBADF, SYS_execveat, {999, e, 0, 0, AT_EMPTY_PATH}},
+		{"execveat of a pipe", EACCES, SYS_execveat, {p[0], e, 0, 0, AT_EMPTY_PATH}},
+		{"execveat of the directory", EACCES, SYS_execveat, {AT, e, 0, 0, AT_EMPTY_PATH}},
+	};
+	ERRORS(rows);
+}
+
 TEST(siginfo_size)
 {
 	/* The kernel reads what it keeps; the rest only if it must. */
