@@ -6,7 +6,7 @@ package arch
 import "unsafe"
 
 // A Context holds the registers of a user thread while it isn't in user mode.
-// It holds no Go pointers, so that a Context made by new is aligned to 16
+// It holds no Go pointers, so that a Context made by new is aligned to 64
 // bytes, as FPU must be; it must not be part of another structure.
 type Context struct {
 	AX, BX, CX, DX, SI, DI, BP, SP       uint64
@@ -20,17 +20,48 @@ type Context struct {
 	Use                                  uint64 // the machine's own notes; 0 after Settle
 	Kicked                               uint32 // atomic: Run must return at once
 	_                                    uint32
-	Entered, Left                        int64     // when Run entered user mode and when it was back, in the machine's ticks
-	FPU                                  [512]byte // as FXSAVE writes it; see Machine.Settle
+	Entered, Left                        int64 // when Run entered user mode and when it was back, in the machine's ticks
+	_                                    [4]uint64
+	FPU                                  FPU // see Machine.Settle
 }
 
-// NewContext returns the registers of a program at its start: zero, the
-// floating point unit as Linux leaves it to programs.
+// FPU is the state of x87, MMX, SSE and, where Machine.AVX says so, AVX, as XSAVE
+// writes it in its standard form, SDM 1, 13.4: what FXSAVE writes, the header, and the
+// upper halves of the registers of AVX. All of it is true, whatever the header says.
+type FPU [832]byte
+
+// Where things are in an FPU.
+const (
+	FPUControl = 0   // control word of x87
+	FPUMXCSR   = 24  // control and status of SSE
+	FPUXMM     = 160 // 16 registers of 16 bytes
+	FPUSpare   = 464 // free for software, up to the header
+	FPUHeader  = 512 // 8 bytes: which parts are not in their initial state
+	FPUYMM     = 576 // 16 upper halves of 16 bytes
+)
+
+// The parts of an FPU, as bits of the header and of XCR0.
+const (
+	PartX87 = 1 << iota
+	PartSSE
+	PartAVX
+)
+
+// Reset makes f the state in which Linux starts a program, or a signal handler.
+func (f *FPU) Reset() {
+	*f = FPU{
+		FPUControl: 0x7f, FPUControl + 1: 3, // exceptions masked, 64 bits
+		FPUMXCSR: 0x80, FPUMXCSR + 1: 0x1f, // exceptions masked
+		FPUHeader: PartX87 | PartSSE,
+	}
+}
+
+// NewContext returns the registers of a program at its start: zero, FPU as Reset
+// makes it.
 func NewContext() *Context {
 	c := new(Context)
 	c.Flags = FlagInterrupt | 2
-	c.FPU[0], c.FPU[1] = 0x7f, 3      // control word: exceptions masked, 64 bits
-	c.FPU[24], c.FPU[25] = 0x80, 0x1f // MXCSR: exceptions masked
+	c.FPU.Reset()
 	return c
 }
 
@@ -119,8 +150,10 @@ type Machine interface {
 	// Run enters user mode with c and returns when there is something for
 	// the kernel to do, told by c.Trap.
 	Run(c *Context)
-	// Settle completes c.FPU: after Run, a processor may still have a part of
-	// it, the registers of x87 and MMX. It is called by who calls Run, before
+	// AVX reports whether programs may use AVX, and FPU has its state.
+	AVX() bool
+	// Settle completes c.FPU: after Run, a processor may still have a part of it, what
+	// belongs to x87, MMX and AVX. It is called by who calls Run, before
 	// FPU is read or written, and before c is given up. A call before a sleep
 	// saves others from asking for the registers later.
 	Settle(c *Context)

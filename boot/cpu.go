@@ -26,6 +26,10 @@ func cpu() kern.CPU {
 	if maxLeaf >= 7 {
 		_, words[ebx7], _, _ = amd64.CPUID(7, 0)
 	}
+	if !(*amd64.Machine)(nil).AVX() {
+		words[ecx1] &^= 1<<12 | 1<<26 | 1<<28 | 1<<29
+		words[ebx7] &^= 1 << 5
+	}
 	maxExt, _, _, _ := amd64.CPUID(0x80000000, 0)
 	if maxExt >= 0x80000001 {
 		_, _, words[ecxExt], words[edxExt] = amd64.CPUID(0x80000001, 0)
@@ -73,7 +77,7 @@ const (
 )
 
 // cpuFlags are the features that programs can use, by their names in Linux's
-// cpufeatures.h and in its order. Those that need XSAVE are not there: it is off.
+// cpufeatures.h and in its order. Of what needs XSAVE there is AVX, if its state is saved.
 var cpuFlags = [...]struct {
 	word int
 	bit  uint
@@ -82,10 +86,10 @@ var cpuFlags = [...]struct {
 	{edx1, 0, "fpu"}, {edx1, 4, "tsc"}, {edx1, 8, "cx8"}, {edx1, 15, "cmov"}, {edx1, 19, "clflush"},
 	{edx1, 23, "mmx"}, {edx1, 24, "fxsr"}, {edx1, 25, "sse"}, {edx1, 26, "sse2"},
 	{edxExt, 11, "syscall"}, {edxExt, 20, "nx"}, {edxExt, 29, "lm"},
-	{ecx1, 0, "pni"}, {ecx1, 1, "pclmulqdq"}, {ecx1, 9, "ssse3"}, {ecx1, 13, "cx16"},
+	{ecx1, 0, "pni"}, {ecx1, 1, "pclmulqdq"}, {ecx1, 9, "ssse3"}, {ecx1, 12, "fma"}, {ecx1, 13, "cx16"},
 	{ecx1, 19, "sse4_1"}, {ecx1, 20, "sse4_2"}, {ecx1, 22, "movbe"}, {ecx1, 23, "popcnt"}, {ecx1, 25, "aes"},
-	{ecx1, 30, "rdrand"}, {ecx1, 31, "hypervisor"},
+	{ecx1, 26, "xsave"}, {ecx1, 28, "avx"}, {ecx1, 29, "f16c"}, {ecx1, 30, "rdrand"}, {ecx1, 31, "hypervisor"},
 	{ecxExt, 0, "lahf_lm"}, {ecxExt, 5, "abm"}, {ecxExt, 6, "sse4a"}, {ecxExt, 8, "3dnowprefetch"},
-	{ebx7, 0, "fsgsbase"}, {ebx7, 3, "bmi1"}, {ebx7, 8, "bmi2"}, {ebx7, 9, "erms"},
+	{ebx7, 0, "fsgsbase"}, {ebx7, 3, "bmi1"}, {ebx7, 5, "avx2"}, {ebx7, 8, "bmi2"}, {ebx7, 9, "erms"},
 	{ebx7, 18, "rdseed"}, {ebx7, 19, "adx"}, {ebx7, 23, "clflushopt"}, {ebx7, 24, "clwb"}, {ebx7, 29, "sha_ni"},
 }

@@ -2,7 +2,11 @@
 
 package amd64
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"mult/arch"
+)
 
 const (
 	msrAPICBase   = 0x1b
@@ -17,8 +21,11 @@ const (
 
 	cr4UMIP     = 1 << 11
 	cr4FSGSBase = 1 << 16
+	cr4OSXSAVE  = 1 << 18
 	cr4SMEP     = 1 << 20
 	cr4SMAP     = 1 << 21
+
+	xcr0 = arch.PartX87 | arch.PartSSE | arch.PartAVX
 
 	eferSCE = 1 << 0
 	eferNXE = 1 << 11
@@ -26,8 +33,8 @@ const (
 
 // features turns on, on the current processor, the protections it has: no
 // execution of data, read-only pages also for the kernel, no execution of or
-// access to user pages by accident, no leak of descriptor tables to ring 3.
-// OSXSAVE stays off: AVX state would have to be saved for programs.
+// access to user pages by accident, no leak of descriptor tables to ring 3. Programs
+// may use AVX; the kernel doesn't, see internal/cpu in tools/tamago/toolchain.
 func features() {
 	cr0, _, _, cr4 := ReadCR()
 	writeCR0(cr0 | cr0WP)
@@ -49,10 +56,26 @@ func features() {
 	if c>>2&1 != 0 {
 		cr4 |= cr4UMIP
 	}
+	if avx = hasAVX(); avx {
+		cr4 |= cr4OSXSAVE
+	}
 	writeCR4(cr4)
 	userFeatures()
 	bootEFER = ReadMSR(msrEFER)
 	bootCR0, _, _, bootCR4 = ReadCR()
+}
+
+// hasAVX reports whether the processor has AVX and stores its state as arch.FPU has it.
+func hasAVX() bool {
+	const xsaveBit, avxBit = 1 << 26, 1 << 28
+	maxLeaf, _, _, _ := CPUID(0, 0)
+	_, _, c, _ := CPUID(1, 0)
+	if maxLeaf < 13 || c&xsaveBit == 0 || c&avxBit == 0 {
+		return false
+	}
+	parts, _, _, _ := CPUID(13, 0)
+	size, at, _, _ := CPUID(13, 2)
+	return parts&xcr0 == xcr0 && at == arch.FPUYMM && at+size == uint32(len(arch.FPU{}))
 }
 
 // Protections names the protections that are on, for the log.

@@ -45,6 +45,9 @@ func writeCR3(v uint64)
 func writeCR4(v uint64)
 func invlpg(va uintptr)
 
+// writeXCR0 sets the parts of the FPU state that XSAVE knows; #GP without OSXSAVE.
+func writeXCR0(v uint32)
+
 // rdrand returns a random number, and false if the processor had none.
 func rdrand() (uint64, bool)
 

@@ -167,3 +167,11 @@ TEXT ·enableInterrupts(SB),NOSPLIT,$0
 TEXT ·disableInterrupts(SB),NOSPLIT,$0
 	CLI
 	RET
+
+// func writeXCR0(v uint32)
+TEXT ·writeXCR0(SB),NOSPLIT,$0-4
+	XORL	CX, CX
+	XORL	DX, DX
+	MOVL	v+0(FP), AX
+	BYTE	$0x0f; BYTE $0x01; BYTE $0xd1	// XSETBV
+	RET

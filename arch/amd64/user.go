@@ -24,7 +24,7 @@ const (
 	_ = -(unsafe.Offsetof(arch.Context{}.Kicked) ^ 200)
 	_ = -(unsafe.Offsetof(arch.Context{}.Entered) ^ 208)
 	_ = -(unsafe.Offsetof(arch.Context{}.Left) ^ 216)
-	_ = -(unsafe.Offsetof(arch.Context{}.FPU) ^ 224)
+	_ = -(unsafe.Offsetof(arch.Context{}.FPU) ^ 256)
 )
 
 // run enters user mode with c; user.s. Interrupts are off afterwards if it returns
@@ -36,6 +36,9 @@ func run(c *arch.Context)
 // fsgsbase says that the instructions for the bases of FS and GS may be used.
 var fsgsbase bool
 
+// avx says that programs may use AVX.
+var avx bool
+
 // kernelMXCSR: all exceptions masked, round to nearest.
 var kernelMXCSR uint32 = 0x1f80
 
@@ -43,6 +46,9 @@ var kernelMXCSR uint32 = 0x1f80
 //
 //go:nosplit
 func userFeatures() {
+	if avx {
+		writeXCR0(xcr0)
+	}
 	WriteMSR(msrSTAR, selCode<<32|(selUser32|3)<<48)
 	WriteMSR(msrLSTAR, uint64(syscallPC()))
 	WriteMSR(msrSFMASK, 0x257fd5) // all flags but those that are fixed
@@ -88,13 +94,16 @@ func (m *Machine) Run(c *arch.Context) {
 	}
 }
 
-// trapElsewhere is why run returned at once: another processor has the x87 registers.
+// trapElsewhere is why run returned at once: another processor has some registers.
 const trapElsewhere = 258
 
-// settle saves the x87 registers of c if they are in this processor; user.s.
+// settle completes the registers of c if this processor has the rest; user.s.
 //
 //go:noescape
 func settle(c *arch.Context)
+
+// AVX implements arch.Machine.
+func (*Machine) AVX() bool { return avx }
 
 // Settle implements arch.Machine.
 func (*Machine) Settle(c *arch.Context) {

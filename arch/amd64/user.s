@@ -32,7 +32,7 @@
 #define KICKED_ 200
 #define ENTERED_ 208
 #define LEFT_ 216
-#define FPU_ 224
+#define FPU_ 256
 
 #define TRAP_SYSCALL 256
 #define TRAP_INTERRUPT 257
@@ -43,28 +43,15 @@
 #define MXCSR_CONTROL 0xffc0	// all but flags
 #define MXCSR_KERNEL 0x1f80	// kernelMXCSR
 
+#define PARTS 7	// xcr0: x87, SSE, AVX
+#define PARTS_LAZY 5	// those that stay in the processor
 #define SEL_USER_DATA 0x2b
 #define SEL_USER_CODE 0x33
 
-// x87 and MMX registers stay in the processor while the kernel runs, which has no
-// use for them: CPU.fpuOf says whose they are, and Context.Use the processor, as its
-// number + 1. They are saved when another context is run there, and when somebody
-// else asks (Settle): then Use is 0 and FPU has everything.
-
-// SAVE_FPU saves the x87 registers of the context in DI, which are in this processor.
-// It uses AX and the stack, and needs interrupts off.
-#define COPY(off) \
-	MOVQ	(off)(SP), AX; \
-	MOVQ	AX, (FPU_+off)(DI)
-#define SAVE_FPU \
-	SUBQ	$528, SP; \
-	ANDQ	$~15, SP; \
-	FXSAVE64 (SP); \
-	COPY(0); COPY(8); COPY(16); \
-	COPY(32); COPY(40); COPY(48); COPY(56); COPY(64); COPY(72); COPY(80); COPY(88); \
-	COPY(96); COPY(104); COPY(112); COPY(120); COPY(128); COPY(136); COPY(144); COPY(152); \
-	MOVQ	$0, CPU_fpuOf(GS); \
-	MOVQ	$0, USE_(DI)
+// Registers of x87 and MMX and the upper halves of those of AVX stay in the processor
+// while the kernel runs, which has no use for them: CPU.fpuOf says whose they are, and
+// Context.Use the processor, as its number + 1. They are saved when another context is
+// run there, and when somebody else asks (Settle): then Use is 0 and FPU has everything.
 
 // func run(c *arch.Context)
 //
@@ -72,7 +59,7 @@
 // interrupts off if it is an interrupt. Everything but SP and BP is lost, as in any
 // call.
 //
-// Needs: a goroutine's stack; c valid for IRETQ and FXRSTOR (Run sees to it).
+// Needs: a goroutine's stack; c valid for IRETQ (Run sees to it) and XRSTOR.
 TEXT ·run(SB),NOSPLIT|NOFRAME,$0-8
 	MOVQ	c+0(FP), DI
 	PUSHQ	BP
@@ -131,12 +118,20 @@ notMine:
 	TESTQ	DI, DI
 	JEQ	load
 	MOVQ	CPU_irqSP(GS), SP
-	SAVE_FPU
+	CALL	·saveFPU(SB)
 	MOVQ	CPU_kernelSP(GS), SP
 load:
 	MOVQ	R8, DI
 	BYTE	$0xdb; BYTE $0xe3	// FNINIT: FXRSTOR leaves last pointers of others on some processors
+	CMPB	·avx(SB), $0
+	JEQ	noAVX
+	MOVL	$PARTS, AX
+	XORL	DX, DX
+	XRSTOR64 FPU_(DI)
+	JMP	loaded
+noAVX:
 	FXRSTOR64 FPU_(DI)
+loaded:
 	MOVQ	DI, CPU_fpuOf(GS)
 	MOVQ	CPU_id(GS), AX
 	INCQ	AX
@@ -342,9 +337,39 @@ done:
 	POPFQ
 	RET
 
+#define COPY(off) \
+	MOVQ	(off)(SP), AX; \
+	MOVQ	AX, (FPU_+off)(DI)
+
+// saveFPU saves what is in this processor only of the registers of the context in DI.
+// It needs interrupts off, and uses AX, CX and DX.
+TEXT ·saveFPU(SB),NOSPLIT|NOFRAME,$0
+	CMPB	·avx(SB), $0
+	JEQ	noAVX
+	MOVL	(FPU_+24)(DI), CX	// XSAVE writes MXCSR, too, and that is the kernel's
+	MOVL	$PARTS_LAZY, AX
+	XORL	DX, DX
+	XSAVE64	FPU_(DI)
+	MOVL	CX, (FPU_+24)(DI)
+	JMP	saved
+noAVX:
+	// FXSAVE writes everything, and the rest of it is the kernel's.
+	MOVQ	SP, CX
+	SUBQ	$512, SP
+	ANDQ	$~15, SP
+	FXSAVE64 (SP)
+	COPY(0); COPY(8); COPY(16)
+	COPY(32); COPY(40); COPY(48); COPY(56); COPY(64); COPY(72); COPY(80); COPY(88)
+	COPY(96); COPY(104); COPY(112); COPY(120); COPY(128); COPY(136); COPY(144); COPY(152)
+	MOVQ	CX, SP
+saved:
+	MOVQ	$0, CPU_fpuOf(GS)
+	MOVQ	$0, USE_(DI)
+	RET
+
 // func settle(c *arch.Context)
 //
-// settle saves the x87 registers of c if they are in this processor.
+// settle completes the registers of c if this processor has the rest.
 TEXT ·settle(SB),NOSPLIT|NOFRAME,$0-8
 	MOVQ	c+0(FP), DI
 	PUSHFQ
@@ -353,14 +378,14 @@ TEXT ·settle(SB),NOSPLIT|NOFRAME,$0-8
 	JNE	not
 	MOVQ	SP, R8
 	MOVQ	CPU_irqSP(GS), SP
-	SAVE_FPU
+	CALL	·saveFPU(SB)
 	MOVQ	R8, SP
 not:
 	POPFQ
 	RET
 
-// fpuTrap continues trapEntry when another processor waits for the x87 registers of a
-// context: they are saved, unless the program they belong to runs right now, because
+// fpuTrap continues trapEntry when another processor waits for the rest of a context's
+// registers: they are saved, unless the program they belong to runs right now, because
 // then it is another one. It returns.
 TEXT ·fpuTrap(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVQ	CPU_fpuOf(GS), DI
@@ -368,9 +393,7 @@ TEXT ·fpuTrap(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	JEQ	nothing
 	CMPQ	DI, CPU_ctx(GS)
 	JEQ	nothing
-	MOVQ	SP, R8
-	SAVE_FPU
-	MOVQ	R8, SP
+	CALL	·saveFPU(SB)
 nothing:
 	RET
 

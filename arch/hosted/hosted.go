@@ -101,6 +101,9 @@ func (m *Machine) Run(c *arch.Context) {
 // Ticks is the counter of a Context's Entered and Left, in nanoseconds.
 func (m *Machine) Ticks() int64 { return int64(time.Since(m.made)) }
 
+// AVX makes tests see the larger state.
+func (m *Machine) AVX() bool { return true }
+
 // Settle has nothing to do: there are no registers but those in c.
 func (m *Machine) Settle(c *arch.Context) {}
 

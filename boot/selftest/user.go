@@ -253,7 +253,7 @@ func userFlush(e *env) error {
 	return nil
 }
 
-// userRegisters runs programs that use the x87 unit and ones that don't, more
+// userRegisters runs programs that use x87, AVX, both or neither, more
 // than there are processors, while the collector works.
 func userRegisters(e *env) error {
 	var stop atomic.Bool
@@ -267,6 +267,9 @@ func userRegisters(e *env) error {
 			s := newUserSpace()
 			c := s.thread(userFPU)
 			c.DI = uint64(i % 2)
+			if s.m.AVX() && i < 3 {
+				c.SI = uint64(i) + 1
+			}
 			for !stop.Load() {
 				s.m.Run(c)
 				if c.Trap != arch.TrapSyscall && c.Trap != arch.TrapInterrupt || c.BX != 0 {

@@ -37,9 +37,15 @@ TEXT ·userNonCanonical(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	(AX), AX
 
 // userFPU counts in an x87, an MMX-free XMM and an integer register, and
-// compares: BX != 0 is an error. With DI != 0 it leaves the x87 stack alone.
+// compares: BX != 0 is an error. With DI != 0 it leaves the x87 stack alone. With
+// SI != 0 it keeps that number in the upper half of a register of AVX.
 TEXT ·userFPU(SB),NOSPLIT|NOFRAME,$0
 	XORL	BX, BX
+	TESTQ	SI, SI
+	JEQ	noAVX
+	MOVQ	SI, X1
+	VINSERTF128 $1, X1, Y9, Y9
+noAVX:
 	PXOR	X7, X7
 	MOVQ	$1, AX
 	MOVQ	AX, X8
@@ -69,6 +75,14 @@ compare:
 	JEQ	same
 	MOVQ	$2, BX
 same:
+	TESTQ	SI, SI
+	JEQ	upper
+	VEXTRACTF128 $1, Y9, X0
+	MOVQ	X0, AX
+	CMPQ	AX, SI
+	JEQ	upper
+	MOVQ	$3, BX
+upper:
 	TESTQ	$65535, CX
 	JNE	loop
 	MOVQ	CX, R12

@@ -173,7 +173,7 @@ func (k *Kernel) exec(t *proc.Thread, dir *file.File, path string, argv, envp im
 		HWCAP:    k.HWCap,
 		HWCAP2:   k.HWCap2,
 		VDSO:     ehdr,
-		SigFrame: sigframe.MinStack,
+		SigFrame: sigframe.MinStack(k.Machine.AVX()),
 	})
 	if err != nil {
 		return err

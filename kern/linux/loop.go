@@ -160,7 +160,7 @@ func (k *Kernel) signals(t *proc.Thread, again proc.Restart) bool {
 func (k *Kernel) deliver(t *proc.Thread, d *proc.Delivery) {
 	c := t.Ctx
 	k.Machine.Settle(c)
-	alt, err := sigframe.Deliver(t.Space(), c, d, t.AltStack(), t.Fault)
+	alt, err := sigframe.Deliver(t.Space(), c, d, t.AltStack(), t.Fault, k.Machine.AVX())
 	if err != nil {
 		t.FrameFailed(d.Info.Signo)
 		return

@@ -202,7 +202,7 @@ func sysSigaltstack(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 // sysRtSigreturn implements rt_sigreturn(2), which is not for programs to call.
 func sysRtSigreturn(k *Kernel, t *proc.Thread, _ *Args) (uintptr, error) {
 	k.Machine.Settle(t.Ctx)
-	mask, alt, err := sigframe.Return(t.Space(), t.Ctx)
+	mask, alt, err := sigframe.Return(t.Space(), t.Ctx, k.Machine.AVX())
 	t.Ctx.Trap = arch.TrapInterrupt // AX is the program's
 	t.TakeRestart()                 // what a handler interrupted is over
 	if err != nil {

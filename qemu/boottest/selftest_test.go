@@ -88,7 +88,7 @@ func TestUser(t *testing.T) {
 	onAll(t, func(t *testing.T, cfg qemu.Config) {
 		runSelftest(t, cfg, "user", "seconds=2", bootLimit)
 	})
-	runSelftest(t, qemu.Config{CPUs: 2, CPU: "qemu64"}, "user", "seconds=2", bootLimit) // without FSGSBASE
+	runSelftest(t, qemu.Config{CPUs: 2, CPU: "qemu64"}, "user", "seconds=2", bootLimit) // without FSGSBASE and AVX
 }
 
 // TestConsole types lines, one by one and many at once.

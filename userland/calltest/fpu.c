@@ -1,6 +1,6 @@
 //go:build ignore
 
-/* fpu: registers of x87, MMX and SSE belong to their thread, whatever the kernel
+/* fpu: registers of x87, MMX, SSE and AVX belong to their thread, whatever the kernel
  * and other threads do between two instructions. */
 #include "calltest.h"
 
@@ -210,5 +210,223 @@ TEST(fork)
 		CHECK(same(&s, &t));
 		CHECKEQ(waitpid(p, &st, 0), p);
 		CHECKEQ(st, 0);
+	}
+}
+
+/* The upper halves of the registers of AVX. */
+struct ymm {
+	unsigned char b[16][32];
+};
+
+static int has_avx(void)
+{
+	return __builtin_cpu_supports("avx");
+}
+
+/* between_avx is between for the registers of AVX. */
+__attribute__((target("avx")))
+static long between_avx(const struct ymm *s, struct ymm *t, long nr, long a, long b)
+{
+	long r;
+	__asm__ volatile(
+		"vmovups (%[s]), %%ymm0; vmovups 32(%[s]), %%ymm1; vmovups 64(%[s]), %%ymm2; vmovups 96(%[s]), %%ymm3\n"
+		"vmovups 128(%[s]), %%ymm4; vmovups 160(%[s]), %%ymm5; vmovups 192(%[s]), %%ymm6; vmovups 224(%[s]), %%ymm7\n"
+		"vmovups 256(%[s]), %%ymm8; vmovups 288(%[s]), %%ymm9; vmovups 320(%[s]), %%ymm10; vmovups 352(%[s]), %%ymm11\n"
+		"vmovups 384(%[s]), %%ymm12; vmovups 416(%[s]), %%ymm13; vmovups 448(%[s]), %%ymm14; vmovups 480(%[s]), %%ymm15\n"
+		"xorl %%edx, %%edx; xorl %%r10d, %%r10d\n"
+		"syscall\n"
+		"vmovups %%ymm0, (%[t]); vmovups %%ymm1, 32(%[t]); vmovups %%ymm2, 64(%[t]); vmovups %%ymm3, 96(%[t])\n"
+		"vmovups %%ymm4, 128(%[t]); vmovups %%ymm5, 160(%[t]); vmovups %%ymm6, 192(%[t]); vmovups %%ymm7, 224(%[t])\n"
+		"vmovups %%ymm8, 256(%[t]); vmovups %%ymm9, 288(%[t]); vmovups %%ymm10, 320(%[t]); vmovups %%ymm11, 352(%[t])\n"
+		"vmovups %%ymm12, 384(%[t]); vmovups %%ymm13, 416(%[t]); vmovups %%ymm14, 448(%[t]); vmovups %%ymm15, 480(%[t])\n"
+		"vzeroupper\n"
+		: "=a"(r)
+		: "a"(nr), "D"(a), "S"(b), [s] "r"(s), [t] "r"(t)
+		: "rcx", "rdx", "r10", "r11", "memory", "cc",
+		  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+		  "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	return r;
+}
+
+static void fill_avx(struct ymm *s, unsigned who, unsigned round)
+{
+	for (int i = 0; i < 16; i++)
+		for (int j = 0; j < 32; j++)
+			s->b[i][j] = who * 37 + round * 5 + i * 3 + j;
+}
+
+static void *work_avx(void *arg)
+{
+	unsigned who = (unsigned)(uintptr_t)arg;
+	struct timespec ts = {0, 20000};
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct ymm s, t;
+		fill_avx(&s, who, round);
+		memset(&t, 0, sizeof t);
+		switch ((who + round) % 3) {
+		case 0:
+			between_avx(&s, &t, SYS_getpid, 0, 0);
+			break;
+		case 1:
+			between_avx(&s, &t, SYS_sched_yield, 0, 0);
+			break;
+		case 2:
+			between_avx(&s, &t, SYS_nanosleep, (long)&ts, 0);
+			break;
+		}
+		if (memcmp(&s, &t, sizeof s))
+			__atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+TEST(avx_threads)
+{
+	pthread_t t[THREADS];
+
+	if (!has_avx())
+		SKIP("this processor has no AVX");
+	wrong = 0;
+	for (uintptr_t i = 0; i < THREADS; i++) /* some have no use for it */
+		CHECKEQ(pthread_create(&t[i], NULL, i % 4 == 3 ? work : work_avx, (void *)i), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	CHECKEQ(wrong, 0);
+}
+
+TEST(avx_fork)
+{
+	if (!has_avx())
+		SKIP("this processor has no AVX");
+	for (unsigned round = 0; round < 20; round++) {
+		struct ymm s, t;
+		int st;
+		fill_avx(&s, 3, round);
+		pid_t me = getpid();
+		long p = between_avx(&s, &t, SYS_fork, 0, 0);
+		if (getpid() != me)
+			_exit(memcmp(&s, &t, sizeof s) != 0);
+		CHECK(p > 0);
+		CHECKEQ(memcmp(&s, &t, sizeof s), 0);
+		CHECKEQ(waitpid(p, &st, 0), p);
+		CHECKEQ(st, 0);
+	}
+}
+
+/* A frame has the upper halves, and what a handler makes of them is true after it. */
+enum { SW = 464, HEADER = 512, YMM = 576, MXCSR = 24 };
+
+static int poke_at, poke_len;
+static uint64_t poke_value;
+static uint32_t magic1, magic2, total, size;
+static uint64_t parts, uc_flags;
+static struct ymm upper, fresh;
+
+static uint32_t word(const char *p)
+{
+	uint32_t w;
+	memcpy(&w, p, sizeof w);
+	return w;
+}
+
+static void avx_handler(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	char *fpu = (char *)uc->uc_mcontext.fpregs;
+	struct ymm junk;
+
+	(void)sig;
+	(void)info;
+	fill_avx(&junk, 9, 9);
+	between_avx(&junk, &junk, SYS_getpid, 0, 0);
+	uc_flags = uc->uc_flags;
+	magic1 = word(fpu + SW);
+	total = word(fpu + SW + 4);
+	parts = word(fpu + SW + 8);
+	size = word(fpu + SW + 16);
+	magic2 = word(fpu + size);
+	for (int i = 0; i < 16; i++)
+		memcpy(upper.b[i], fpu + YMM + 16 * i, 16);
+	memcpy(fpu + (poke_at < 0 ? (int)size : poke_at), &poke_value, poke_len);
+}
+
+/* after makes a signal come with a handler that changes its frame at an offset into
+ * the state of the FPU, the mark at the end if it is -1. */
+static void after(struct ymm *s, struct ymm *t, int at, uint64_t value, int len)
+{
+	struct sigaction sa = {.sa_sigaction = avx_handler, .sa_flags = SA_SIGINFO};
+
+	poke_at = at;
+	poke_value = value;
+	poke_len = len;
+	CHECK(sigaction(SIGUSR1, &sa, NULL) == 0);
+	fill_avx(s, 5, 5);
+	CHECKEQ(between_avx(s, t, SYS_kill, getpid(), SIGUSR1), 0);
+}
+
+TEST(avx_signal)
+{
+	struct ymm s, t;
+
+	if (!has_avx())
+		SKIP("this processor has no AVX");
+	after(&s, &t, 0, 0, 0);
+	CHECKEQ(magic1, 0x46505853);
+	CHECKEQ(magic2, 0x46505845);
+	CHECK(uc_flags & 1);
+	CHECKEQ(total, size + 4);
+	CHECK(size >= YMM + 256);
+	CHECKEQ(parts & 7, 7);
+	for (int i = 0; i < 16; i++)
+		CHECKEQ(memcmp(upper.b[i], s.b[i] + 16, 16), 0);
+	CHECKEQ(memcmp(&s, &t, sizeof s), 0);
+
+	after(&s, &t, YMM + 16 * 3, 0x1122334455667788, 8);
+	memcpy(s.b[3] + 16, &poke_value, 8);
+	CHECKEQ(memcmp(&s, &t, sizeof s), 0);
+
+	/* AVX in its first state, all of it or by no mark */
+	after(&s, &t, HEADER, 3, 1);
+	for (int i = 0; i < 16; i++) {
+		CHECKEQ(memcmp(s.b[i], t.b[i], 16), 0);
+		CHECKEQ(memcmp(fresh.b[i], t.b[i] + 16, 16), 0);
+	}
+	after(&s, &t, -1, 0, 4);
+	for (int i = 0; i < 16; i++) {
+		CHECKEQ(memcmp(s.b[i], t.b[i], 16), 0);
+		CHECKEQ(memcmp(fresh.b[i], t.b[i] + 16, 16), 0);
+	}
+}
+
+/* What the processor would not load ends the program. */
+TEST(bad_frames)
+{
+	static const struct {
+		int at;
+		uint64_t value;
+		int len;
+	} bad[] = {
+		{MXCSR, 0x11f80, 4},
+		{HEADER + 7, 0x40, 1},
+		{HEADER + 8, 1, 1},
+		{HEADER + 15, 0x80, 1},
+		{HEADER + 16, 1, 1},
+	};
+
+	if (!has_avx())
+		SKIP("this processor has no AVX");
+	for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		int st;
+		pid_t p = fork();
+		if (p == 0) {
+			struct ymm s, t;
+			after(&s, &t, bad[i].at, bad[i].value, bad[i].len);
+			_exit(0);
+		}
+		CHECK(p > 0);
+		CHECKEQ(waitpid(p, &st, 0), p);
+		CHECK(WIFSIGNALED(st));
+		CHECKEQ(WTERMSIG(st), SIGSEGV);
 	}
 }

@@ -23,17 +23,17 @@ func TestPlace(t *testing.T) {
 	}{
 		{"no alternate stack", stackTop, true, proc.AltStack{Flags: proc.SS_DISABLE}, stackLow, stackTop - 128, proc.AltStack{Flags: proc.SS_DISABLE}},
 		{"not wanted", stackTop, false, full, stackLow, stackTop - 128, full},
-		{"entered", stackTop, true, full, altTop - MinStack, altTop, full},
+		{"entered", stackTop, true, full, altTop - MinStack(true), altTop, full},
 		{"nested", altTop - 0x1000, true, full, altLow, altTop - 0x1000 - 128, full},
 		{"nested without the flag", altTop - 0x1000, false, full, altLow, altTop - 0x1000 - 128, full},
-		{"at its top", altTop, true, full, altTop - MinStack - 128, altTop - 128, full},
+		{"at its top", altTop, true, full, altTop - MinStack(true) - 128, altTop - 128, full},
 		{"runs over", altLow + 500, true, full, 0, 0, full},
 		{"runs over without the flag", altLow + 1000, false, full, 0, 0, full},
 		{"too small", stackTop, true, small, 0, 0, small},
 		{"too small, not wanted", stackTop, false, small, stackLow, stackTop - 128, small},
-		{"disarmed", stackTop, true, auto, altTop - MinStack, altTop, proc.AltStack{Flags: proc.SS_DISABLE}},
+		{"disarmed", stackTop, true, auto, altTop - MinStack(true), altTop, proc.AltStack{Flags: proc.SS_DISABLE}},
 		{"disarmed though not wanted", stackTop, false, auto, stackLow, stackTop - 128, proc.AltStack{Flags: proc.SS_DISABLE}},
-		{"never nested", altTop - 0x1000, true, auto, altTop - MinStack, altTop, proc.AltStack{Flags: proc.SS_DISABLE}},
+		{"never nested", altTop - 0x1000, true, auto, altTop - MinStack(true), altTop, proc.AltStack{Flags: proc.SS_DISABLE}},
 		{"wraps", stackTop, true, proc.AltStack{SP: ^uint64(0) - 4095, Size: 8192}, 0, 0, proc.AltStack{SP: ^uint64(0) - 4095, Size: 8192}},
 	} {
 		c, d := newContext(), usr1()
@@ -52,12 +52,12 @@ func TestPlace(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || c.SP < tt.low || c.SP+totalSize > tt.hi {
+		if err != nil || c.SP < tt.low || c.SP+uint64(maxSize) > tt.hi {
 			t.Errorf("%s: %v, frame at %#x, want it from %#x to %#x", tt.name, err, c.SP, tt.low, tt.hi)
 			continue
 		}
 		c.SP += 8
-		if _, alt, err := Return(s, c); alt != tt.alt || err != nil || c.SP != tt.sp {
+		if _, alt, err := Return(s, c, true); alt != tt.alt || err != nil || c.SP != tt.sp {
 			t.Errorf("%s: back with %+v, %v, stack pointer %#x", tt.name, alt, err, c.SP)
 		}
 	}

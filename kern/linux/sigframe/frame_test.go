@@ -50,10 +50,14 @@ func newContext() *arch.Context {
 	}
 	c.SP, c.IP, c.Flags = stackTop-0x1003, 0x401234, 0x246|arch.FlagCarry
 	c.FSBase, c.GSBase, c.Root, c.Trap = 1, 2, 3, arch.TrapSyscall
-	for i := range c.FPU[:fpuUnused] {
-		c.FPU[i] = byte(i*3 + 1)
+	c.FPU.Reset()
+	for i := range c.FPU {
+		if i < arch.FPUXMM+256 || i >= arch.FPUYMM {
+			c.FPU[i] = byte(i*3 + 1)
+		}
 	}
-	binary.LittleEndian.PutUint32(c.FPU[fpuMXCSR:], 0x1f81)
+	c.FPU[arch.FPUHeader] = allParts
+	binary.LittleEndian.PutUint32(c.FPU[arch.FPUMXCSR:], 0x1f81)
 	return c
 }
 
@@ -62,6 +66,7 @@ type signal struct {
 	proc.Delivery
 	alt   proc.AltStack
 	fault proc.Fault
+	small bool // no AVX
 }
 
 func usr1() *signal {
@@ -74,7 +79,7 @@ func usr1() *signal {
 }
 
 func (d *signal) deliver(s *vm.Space, c *arch.Context) (proc.AltStack, error) {
-	return Deliver(s, c, &d.Delivery, d.alt, d.fault)
+	return Deliver(s, c, &d.Delivery, d.alt, d.fault, !d.small)
 }
 
 func peek(t testing.TB, s *vm.Space, a uint64, n int) []byte {
@@ -116,11 +121,11 @@ func TestLayout(t *testing.T) {
 		t.Errorf("the alternate stack is %+v", got)
 	}
 	f := c.SP
-	if f%16 != 8 || f+totalSize > was.SP-128 || f+totalSize+64+16 < was.SP-128 {
+	if f%16 != 8 || f+uint64(maxSize) > was.SP-128 || f+uint64(maxSize)+64+16 < was.SP-128 {
 		t.Errorf("the frame is at %#x, the stack pointer was %#x", f, was.SP)
 	}
 	fpu := number(peek(t, s, f+8+40+184, 8))
-	if fpu%64 != 0 || fpu < f+440 || fpu+512 > was.SP-128 {
+	if fpu%64 != 0 || fpu < f+440 || fpu+836 > was.SP-128 {
 		t.Errorf("the FXSAVE area is at %#x, the frame at %#x", fpu, f)
 	}
 	const uc, mc, si = 8, 8 + 40, 8 + 304
@@ -131,7 +136,7 @@ func TestLayout(t *testing.T) {
 		want uint64
 	}{
 		{"pretcode", 0, 8, 0x402000},
-		{"uc_flags", uc, 8, 6},
+		{"uc_flags", uc, 8, 7},
 		{"uc_link", uc + 8, 8, 0},
 		{"ss_sp", uc + 16, 8, altLow},
 		{"ss_flags", uc + 24, 4, 0},
@@ -173,14 +178,35 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s is %#x, want %#x", tt.name, got, tt.want)
 		}
 	}
-	if got := peek(t, s, fpu, 512); string(got) != string(was.FPU[:]) {
-		t.Error("the FXSAVE area is not what was in the registers")
+	for _, tt := range []struct {
+		name string
+		off  uint64
+		size int
+		want uint64
+	}{
+		{"magic1", 464, 4, 0x46505853},
+		{"extended_size", 468, 4, 836},
+		{"xfeatures", 472, 8, 7},
+		{"xstate_size", 480, 4, 832},
+		{"padding", 484, 8, 0},
+		{"xstate_bv", 512, 8, 7},
+		{"xcomp_bv", 520, 8, 0},
+		{"magic2", 832, 4, 0x46505845},
+	} {
+		if got := number(peek(t, s, fpu+tt.off, tt.size)); got != tt.want {
+			t.Errorf("%s is %#x, want %#x", tt.name, got, tt.want)
+		}
+	}
+	state := peek(t, s, fpu, 832)
+	clear(state[464:512])
+	if string(state) != string(was.FPU[:]) {
+		t.Error("the state of the FPU is not what was in the registers")
 	}
 
 	want := was
 	want.DI, want.SI, want.DX, want.AX = 10, f+si, f+uc, 0
 	want.IP, want.SP = 0x401000, f
-	resetFPU(&want)
+	want.FPU.Reset()
 	if *c != want {
 		t.Errorf("registers are %+v, want %+v", *c, want)
 	}
@@ -304,7 +330,7 @@ func TestReturn(t *testing.T) {
 	c.SP, c.Flags = sp, 0x202|1<<21 // ID is not restored
 	clear(c.FPU[:])
 	c.AX = 15
-	mask, got, err := Return(s, c)
+	mask, got, err := Return(s, c, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,22 +344,58 @@ func TestReturn(t *testing.T) {
 	}
 }
 
-// TestNoX87 wants that programs without x87 state are spared its loading.
-func TestNoX87(t *testing.T) {
+// TestSmall is a frame on a processor without AVX.
+func TestSmall(t *testing.T) {
 	s := newSpace(t)
 	c := newContext()
-	resetFPU(c)
-	c.FPU[200] = 7
-	was := c.FPU
-	if _, err := usr1().deliver(s, c); err != nil {
+	was := *c
+	d := usr1()
+	d.small = true
+	if _, err := d.deliver(s, c); err != nil {
 		t.Fatal(err)
 	}
+	f := c.SP
+	if f+fpuOff+512 > was.SP-128 || f+fpuOff+512+64+16 < was.SP-128 {
+		t.Errorf("the frame is at %#x, the stack pointer was %#x", f, was.SP)
+	}
+	if got := number(peek(t, s, f+uFlags, 8)); got != 6 {
+		t.Errorf("uc_flags is %#x", got)
+	}
+	if got := peek(t, s, f+fpuOff, 512); string(got) != string(was.FPU[:512]) {
+		t.Error("the state of the FPU is not what was in the registers")
+	}
+	// A mark of what XSAVE wrote changes nothing.
+	poke64(t, s, f+fpuOff+uint64(swMagic), fpMagic1|832<<32)
+	poke64(t, s, f+fpuOff+uint64(swSize), 832)
 	c.SP += 8
-	if _, _, err := Return(s, c); err != nil {
+	if _, _, err := Return(s, c, false); err != nil {
 		t.Fatal(err)
 	}
-	if c.FPU != was {
+	if !parts(arch.PartX87 | arch.PartSSE)(c) {
 		t.Errorf("FPU % x", c.FPU)
+	}
+}
+
+// parts makes a check that parts of the FPU's state are those of newContext and the
+// rest is of a new program, but for MXCSR.
+func parts(p int) func(*arch.Context) bool {
+	return func(c *arch.Context) bool {
+		var want arch.FPU
+		want.Reset()
+		was := newContext().FPU
+		copy(want[24:32], was[24:32])
+		if p&arch.PartX87 != 0 {
+			copy(want[:24], was[:])
+			copy(want[32:160], was[32:])
+		}
+		if p&arch.PartSSE != 0 {
+			copy(want[160:416], was[160:])
+		}
+		if p&arch.PartAVX != 0 {
+			copy(want[576:], was[576:])
+			want[512] |= arch.PartAVX
+		}
+		return c.FPU == want
 	}
 }
 
@@ -341,7 +403,7 @@ func TestNoX87(t *testing.T) {
 func TestTampered(t *testing.T) {
 	s := newSpace(t)
 	initial := newContext()
-	resetFPU(initial)
+	initial.FPU.Reset()
 	for _, tt := range []struct {
 		name  string
 		off   uint64 // in the frame
@@ -364,13 +426,21 @@ func TestTampered(t *testing.T) {
 		{name: "FPU state in no memory", off: scFPU, value: 0x500000, err: errno.EFAULT},
 		{name: "FPU state half in memory", off: scFPU, value: stackTop - 256, err: errno.EFAULT},
 		{name: "FPU state in the kernel", off: scFPU, value: 0xffff888000000000, err: errno.EFAULT},
-		{name: "FPU state elsewhere", off: scFPU, value: readOnly, check: func(c *arch.Context) bool { return c.FPU == [512]byte{} }},
-		{name: "MXCSR", off: fpuOff + fpuMXCSR, value: ^uint64(0), check: func(c *arch.Context) bool {
-			return binary.LittleEndian.Uint32(c.FPU[fpuMXCSR:]) == 0xffff
+		{name: "FPU state elsewhere", off: scFPU, value: readOnly, check: func(c *arch.Context) bool { return c.FPU == arch.FPU{arch.FPUHeader: 3} }},
+		{name: "all of MXCSR", off: fpuOff + arch.FPUMXCSR, value: 0xffff, check: func(c *arch.Context) bool {
+			return binary.LittleEndian.Uint32(c.FPU[arch.FPUMXCSR:]) == 0xffff
 		}},
-		{name: "what follows the FPU state", off: fpuOff + fpuUnused, value: 0x46505853, check: func(c *arch.Context) bool {
-			return c.FPU[fpuUnused] == 0
-		}},
+		{name: "more than MXCSR has", off: fpuOff + arch.FPUMXCSR, value: 1 << 16, err: errno.EFAULT},
+		{name: "no XSAVE", off: fpuOff + swMagic, value: 0, check: parts(arch.PartX87 | arch.PartSSE)},
+		{name: "no mark at the end", off: fpuOff + uint64(fullFPU) - 4, value: 0, check: parts(arch.PartX87 | arch.PartSSE)},
+		{name: "too small", off: fpuOff + swSize, value: 831, check: parts(arch.PartX87 | arch.PartSSE)},
+		{name: "nothing wanted", off: fpuOff + swParts, value: 0, check: parts(0)},
+		{name: "SSE wanted", off: fpuOff + swParts, value: arch.PartSSE, check: parts(arch.PartSSE)},
+		{name: "nothing there", off: fpuOff + arch.FPUHeader, value: 0, check: parts(0)},
+		{name: "x87 and AVX there", off: fpuOff + arch.FPUHeader, value: 5, check: parts(arch.PartX87 | arch.PartAVX)},
+		{name: "a part that isn't", off: fpuOff + arch.FPUHeader, value: 15, err: errno.EFAULT},
+		{name: "compact", off: fpuOff + arch.FPUHeader + 8, value: 1 << 63, err: errno.EFAULT},
+		{name: "more of a header", off: fpuOff + arch.FPUHeader + 16, value: 1, err: errno.EFAULT},
 	} {
 		c := newContext()
 		c.Flags = 0x202
@@ -380,7 +450,7 @@ func TestTampered(t *testing.T) {
 		poke64(t, s, c.SP+tt.off, tt.value)
 		c.SP += 8
 		was := *c
-		_, _, err := Return(s, c)
+		_, _, err := Return(s, c, true)
 		if err != tt.err {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.err)
 		}
@@ -395,7 +465,7 @@ func TestTampered(t *testing.T) {
 		c := newContext()
 		c.SP = sp
 		was := *c
-		if _, _, err := Return(s, c); err != errno.EFAULT || *c != was {
+		if _, _, err := Return(s, c, true); err != errno.EFAULT || *c != was {
 			t.Errorf("frame at %#x: %v", sp, err)
 		}
 	}
@@ -408,7 +478,7 @@ func FuzzReturn(f *testing.F) {
 	if _, err := usr1().deliver(s, c); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(peek(f, s, c.SP+8, totalSize-8), uint64(stackTop-2000))
+	f.Add(peek(f, s, c.SP+8, maxSize-8), uint64(stackTop-2000))
 	f.Add([]byte{}, uint64(stackTop-304))
 	f.Fuzz(func(t *testing.T, frame []byte, sp uint64) {
 		// An error only means that sp is nowhere.
@@ -416,20 +486,20 @@ func FuzzReturn(f *testing.F) {
 		c := newContext()
 		c.SP, c.Flags = sp, 0x202
 		was := *c
-		if _, _, err := Return(s, c); err != nil {
+		if _, _, err := Return(s, c, true); err != nil {
 			if *c != was {
 				t.Error("registers have changed")
 			}
 			return
 		}
-		mxcsr := binary.LittleEndian.Uint32(c.FPU[fpuMXCSR:])
+		mxcsr := binary.LittleEndian.Uint32(c.FPU[arch.FPUMXCSR:])
 		if c.IP>>47 != 0 || c.Flags&^flagsFixed != 0x202 || mxcsr&^maskMXCSR != 0 || c.Root != was.Root {
 			t.Errorf("registers are %+v", *c)
 		}
 		// Whatever the registers are now, another signal is delivered or not.
 		if _, err := usr1().deliver(s, c); err == nil {
 			c.SP += 8
-			if _, _, err := Return(s, c); err != nil {
+			if _, _, err := Return(s, c, true); err != nil {
 				t.Errorf("a new frame does not return: %v", err)
 			}
 		}

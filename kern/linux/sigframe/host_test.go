@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mult/arch"
 	"mult/kern/proc"
 )
 
@@ -125,14 +126,14 @@ func TestHost(t *testing.T) {
 		"rip": uContext - uc + 16*8, "efl": uContext - uc + 17*8, "segments": scSegments - uc,
 		"err": scErr - uc, "trapno": scTrap - uc, "oldmask": scMask - uc, "cr2": scAddr - uc, "fpregs": scFPU - uc,
 		"sigmask": uMask - uc,
-		"fpstate": fpuSize, "fpu control": fpuControl, "fpu mxcsr": fpuMXCSR,
+		"fpstate": smallFPU, "fpu control": arch.FPUControl, "fpu mxcsr": arch.FPUMXCSR,
 		"siginfo": frameSize - infoOff, "errno": 4, "code": 8, "pid": 16, "uid": 20, "status": 24, "utime": 32, "stime": 40,
 		"value": 24, "timerid": 16, "overrun": 20, "addr": 16, "band": 16, "fd": 24,
 		"SA_SIGINFO": proc.SA_SIGINFO, "SA_ONSTACK": proc.SA_ONSTACK, "SA_NODEFER": proc.SA_NODEFER,
 		"SS_ONSTACK": proc.SS_ONSTACK, "SS_DISABLE": proc.SS_DISABLE,
 		"host info": infoOff - uc, "host frame": 8, "host fpu align": 0, "host fpu after": 1,
 		"host flags": ucSigcontextSS | ucStrictSS, "host cs": userCS, "host ss": userSS, "host red zone": 1,
-		"host mxcsr": initMXCSR, "host df": 0, "host mxcsr after": 0x9f80,
+		"host mxcsr": 0x1f80, "host df": 0, "host mxcsr after": 0x9f80,
 	}
 	for line := range strings.Lines(string(out)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
