@@ -109,6 +109,9 @@ func poll(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
+	if a[0] > vm.MaxAddr-n*abi.PollFdSize {
+		return 0, errno.EFAULT // even if there is nothing to write
+	}
 	const revents = 6 // nothing else is written: another thread may have changed it
 	for i := range fds {
 		binary.LittleEndian.PutUint16(b[:], uint16(fds[i].Revents))

@@ -149,14 +149,17 @@ func sysMincore(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if at > vm.MaxAddr || n > vm.MaxAddr-uint64(at) {
 		return 0, errno.ENOMEM
 	}
+	if to > vm.MaxAddr || (n+vm.PageSize-1)/vm.PageSize > uint64(vm.MaxAddr-to) {
+		return 0, errno.EFAULT // even if there is nothing to tell
+	}
 	for n > 0 {
 		part := min(n, chunk*vm.PageSize)
-		v, err := t.Space().Mincore(at, part)
-		if err != nil {
-			return 0, err
-		}
+		v, hole := t.Space().Mincore(at, part)
 		if err := t.Space().CopyOut(to, v); err != nil {
 			return 0, err
+		}
+		if hole != nil {
+			return 0, hole
 		}
 		at, n, to = at+vm.Addr(part), n-part, to+vm.Addr(len(v))
 	}

@@ -150,8 +150,9 @@ func (s *Space) advisePopulate(lo, hi uint64, write bool) error {
 	return errno.ENOMEM
 }
 
-// Mincore is mincore(2): one byte for each page, 1 if it is in memory. The
-// caller bounds n, since the result is that large.
+// Mincore is mincore(2): one byte for each page, 1 if it is in memory. At a hole
+// it is ENOMEM, with the pages before. The caller bounds n, since the result is
+// that large.
 func (s *Space) Mincore(a Addr, n uint64) ([]byte, error) {
 	lo, hi, err := span(a, n, errno.ENOMEM)
 	if err != nil {
@@ -160,18 +161,22 @@ func (s *Space) Mincore(a Addr, n uint64) ([]byte, error) {
 	if hi > MaxAddr {
 		return nil, errno.ENOMEM
 	}
-	v := make([]byte, (hi-lo)/PageSize)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.mapped(lo, hi) != uint64(len(v)) {
-		return nil, errno.ENOMEM
+	end := lo // of what is mapped without a hole
+	for i := s.search(lo); i < len(s.areas) && s.areas[i].start <= end && end < hi; i++ {
+		end = min(s.areas[i].end, hi)
 	}
-	s.each(lo, hi, func(a uint64, p *uint64) bool {
+	v := make([]byte, (end-lo)/PageSize)
+	s.each(lo, end, func(a uint64, p *uint64) bool {
 		if atomic.LoadUint64(p)&arch.PagePresent != 0 {
 			v[(a-lo)/PageSize] = 1
 		}
 		return true
 	})
+	if end < hi {
+		return v, errno.ENOMEM
+	}
 	return v, nil
 }
 

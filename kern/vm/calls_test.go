@@ -512,6 +512,12 @@ func TestForkAdvice(t *testing.T) {
 	if v, _ := c.Mincore(a+2*PageSize, PageSize); string(v) != "\x01" {
 		t.Errorf("Mincore of the child: %v", v)
 	}
+	if v, err := c.Mincore(a, 6*PageSize); string(v) != "\x01" || err != errno.ENOMEM {
+		t.Errorf("Mincore of the child, with a hole: %v, %v", v, err)
+	}
+	if v, err := c.Mincore(a+PageSize, PageSize); len(v) != 0 || err != errno.ENOMEM {
+		t.Errorf("Mincore of a hole: %v, %v", v, err)
+	}
 }
 
 func TestAreas(t *testing.T) {

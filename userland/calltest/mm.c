@@ -408,6 +408,19 @@ TEST(mincore)
 	CHECKEQ(v[2] & 1, 0);
 	CHECKERR(mincore(p + 1, PAGE, v), EINVAL);
 	CHECKERR(mincore(p, PAGE, bad_address(0)), EFAULT);
+	CHECK(mincore(p, PAGE + 1, v) == 0); /* two pages */
+	CHECKEQ(v[1] & 1, 1);
+	CHECK(munmap(p + 2 * PAGE, PAGE) == 0);
+	memset(v, 77, sizeof v);
+	CHECKERR(mincore(p, 4 * PAGE, v), ENOMEM);
+	CHECKEQ(v[1] & 1, 1); /* what is before the hole is told */
+	CHECKEQ(v[2], 77);
+	memset(v, 77, sizeof v);
+	CHECKERR(mincore(p + 2 * PAGE, 2 * PAGE, v), ENOMEM);
+	CHECKEQ(v[0], 77);
+	CHECKERR(mincore(p + 2 * PAGE, PAGE, bad_address(0)), ENOMEM);
+	CHECK(mincore(p + 3 * PAGE, PAGE, v) == 0);
+	CHECK(mincore(p + 2 * PAGE, 0, v) == 0);
 	CHECK(munmap(p, PAGE) == 0);
 	CHECKERR(mincore(p, 4 * PAGE, v), ENOMEM);
 }
