@@ -247,6 +247,19 @@ func TestRemapTwice(t *testing.T) {
 	if k3, _ := s.Key(a+8, false); k3 == k1 {
 		t.Error("a private key is the shared one")
 	}
+	if err := s.Protect(a, PageSize, Read); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := s.Key(a+8, true); k != k1 || err != nil {
+		t.Errorf("key of what others may write: %v, %v", k, err)
+	}
+	c := must(t, s, MapArgs{Len: PageSize, Prot: Read})
+	if _, err := s.Key(c, true); err != errno.EFAULT {
+		t.Errorf("shared key of what nobody can write: %v", err)
+	}
+	if _, err := s.Key(c, false); err != nil {
+		t.Errorf("private key of what can't be written: %v", err)
+	}
 }
 
 func TestFaultSignals(t *testing.T) {

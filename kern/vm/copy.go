@@ -211,6 +211,9 @@ func (s *Space) Key(a Addr, isShared bool) (Key, error) {
 	if ar == nil || ar.prot == 0 {
 		return Key{}, errno.EFAULT
 	}
+	if ar.obj == nil && ar.prot&Write == 0 {
+		return Key{}, errno.EFAULT // nobody can change the word
+	}
 	if ar.flags&shared == 0 {
 		return Key{s, uint64(a)}, nil
 	}

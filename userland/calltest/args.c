@@ -409,6 +409,42 @@ TEST(order_of_checks)
 	CHECKEQ(fcntl(fd, F_GETFL) & 0100000, 0100000); /* O_LARGEFILE, whoever opens */
 }
 
+TEST(futex_addresses)
+{
+	/* Both addresses are checked, the first one first, and that something
+	 * is mapped there only for a futex that processes share. */
+	static uint32_t words[2];
+	long w = P(&words[0]), w2 = P(&words[1]), kernel = P(bad_address(7));
+	long hole = P(bad_address(1)), ro = P(bad_address(0)), none = P(bad_address(2));
+	const int shared[] = {FUTEX_REQUEUE, FUTEX_CMP_REQUEUE};
+
+	for (int i = 0; i < 2; i++) {
+		int op = shared[i], private = op | FUTEX_PRIVATE_FLAG;
+		const struct erow rows[] = {
+			{"requeue", 0, SYS_futex, {w, op, 1, 1, w2, 0}},
+			{"requeue to itself", 0, SYS_futex, {w, op, 1, 1, w, 0}},
+			{"requeue to a part", EINVAL, SYS_futex, {w, op, 1, 1, w2 + 1, 0}},
+			{"requeue to a hole", EFAULT, SYS_futex, {w, op, 1, 1, hole, 0}},
+			{"requeue to the kernel", EFAULT, SYS_futex, {w, op, 1, 1, kernel, 0}},
+			{"requeue to nobody", EFAULT, SYS_futex, {w, op, 1, 1, none, 0}},
+			{"requeue to what can't change", EFAULT, SYS_futex, {w, op, 1, 1, ro, 0}},
+			{"requeue of what can't change", EFAULT, SYS_futex, {ro, op, 1, 1, w2, 0}},
+			{"requeue of a part", EINVAL, SYS_futex, {w + 1, op, 1, 1, hole, 0}},
+			{"requeue of the kernel", EFAULT, SYS_futex, {kernel, op, 1, 1, w2 + 1, 0}},
+			{"requeue of less than none", EINVAL, SYS_futex, {w, op, -1, 1, hole, 0}},
+			{"requeue of less than none", EINVAL, SYS_futex, {w, op, 1, -1, hole, 0}},
+			{"requeue, other value", op == FUTEX_REQUEUE ? 0 : EAGAIN, SYS_futex, {w, op, 1, 1, w2, 7}},
+			{"requeue, other value and a hole", EFAULT, SYS_futex, {w, op, 1, 1, hole, 7}},
+			{"private requeue to a part", EINVAL, SYS_futex, {w, private, 1, 1, w2 + 1, 0}},
+			{"private requeue to a hole", 0, SYS_futex, {w, private, 1, 1, hole, 0}},
+			{"private requeue to nobody", 0, SYS_futex, {w, private, 1, 1, none, 0}},
+			{"private requeue to the kernel", EFAULT, SYS_futex, {w, private, 1, 1, kernel, 0}},
+			{"private requeue of a hole", op == FUTEX_REQUEUE ? 0 : EFAULT, SYS_futex, {hole, private, 1, 1, w, 0}},
+		};
+		ERRORS(rows);
+	}
+}
+
 TEST(empty_paths)
 {
 	/* An empty path is told before a bad descriptor, unless it is allowed. */
