@@ -78,7 +78,7 @@ func (x *target) stat(b *buffer, whole bool) error {
 	b.f(" %d %d %d 0 0", g.CodeStart, g.CodeEnd, g.Stack)
 	const old = 1<<31 - 1 // what fields of an int hold
 	b.f(" %d %d %d %d", task.Pending&old, task.Blocked&old, s.Ignored&old, s.Caught&old)
-	b.f(" %d 0 0 %d 0 0 0 0 0 0", wchan, s.ExitSignal)
+	b.f(" %d 0 0 %d 0 0 %d 0 0 0", wchan, s.ExitSignal, task.Policy)
 	b.f(" %d %d %d %d %d %d %d", g.DataStart, g.DataEnd, g.Brk, g.ArgStart, g.ArgEnd, g.EnvStart, g.EnvEnd)
 	code := proc.Status(0)
 	if b.look && s.Zombie {

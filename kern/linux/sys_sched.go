@@ -5,20 +5,18 @@ import (
 	"mult/kern/proc"
 )
 
-// Policies of sched_setscheduler(2). Threads are scheduled by virtual time and
-// nice value, which is SCHED_OTHER.
+// Policies of sched_setscheduler(2) that no thread can have.
 const (
-	schedOther = 0
-	schedFIFO  = 1
-	schedRR    = 2
-	schedBatch = 3
-	schedIdle  = 5
-
-	schedResetOnFork = 0x40000000
+	schedFIFO = 1
+	schedRR   = 2
 )
 
 func sysSchedGetscheduler(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	return schedOther, findThread(t, a.Int(0))
+	if a.Int(0) < 0 {
+		return 0, errno.EINVAL
+	}
+	policy, err := t.GetPolicy(a.Int(0))
+	return uintptr(policy), err
 }
 
 // sysSchedSetscheduler implements sched_setscheduler(2): (pid, policy int, param *sched_param).
@@ -33,12 +31,12 @@ func sysSchedSetscheduler(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if err := findThread(t, a.Int(0)); err != nil {
 		return 0, err
 	}
-	switch a.Int(1) {
-	case schedOther:
+	switch a.Int(1) &^ proc.SCHED_RESET_ON_FORK {
+	case proc.SCHED_OTHER, proc.SCHED_BATCH, proc.SCHED_IDLE:
 		if priority != 0 {
 			return 0, errno.EINVAL
 		}
-		return 0, nil
+		return 0, t.SetPolicy(a.Int(0), a.Int(1))
 	case schedFIFO, schedRR:
 		if priority < 1 || priority > 99 {
 			return 0, errno.EINVAL
@@ -81,7 +79,7 @@ func priorityBound(a *Args, realtime uintptr) (uintptr, error) {
 	switch a.Int(0) {
 	case schedFIFO, schedRR:
 		return realtime, nil
-	case schedOther, schedBatch, schedIdle:
+	case proc.SCHED_OTHER, proc.SCHED_BATCH, proc.SCHED_IDLE:
 		return 0, nil
 	}
 	return 0, errno.EINVAL

@@ -118,7 +118,12 @@ func (t *Thread) inherit(c *Thread, a *CloneArgs) {
 	if a.Flags&CLONE_CHILD_CLEARTID != 0 {
 		c.clearTID = a.ChildTID
 	}
-	c.nice.Store(t.nice.Load())
+	nice, policy := t.nice.Load(), t.policy.Load()
+	if policy&SCHED_RESET_ON_FORK != 0 {
+		nice, policy = max(nice, 0), policy&^SCHED_RESET_ON_FORK
+	}
+	c.nice.Store(nice)
+	c.policy.Store(policy)
 	c.Fault = t.Fault
 }
 

@@ -9,6 +9,15 @@ const (
 	PRIO_USER    = 2
 )
 
+// Policies of sched_setscheduler(2) that threads can have.
+const (
+	SCHED_OTHER = 0
+	SCHED_BATCH = 3 // for what computes; treated as SCHED_OTHER
+	SCHED_IDLE  = 5 // for what nobody waits for: less than any nice value
+
+	SCHED_RESET_ON_FORK = 0x40000000 // children don't have it, nor a nice value below 0
+)
+
 // Nice returns the nice value of t, -20 to 19. Any goroutine may call it.
 func (t *Thread) Nice() int { return int(t.nice.Load()) }
 
@@ -102,4 +111,52 @@ func (t *Thread) SetPriority(which, who, nice int) error {
 		return err
 	}
 	return result
+}
+
+// Policy returns the scheduling policy of t, with SCHED_RESET_ON_FORK. Any
+// goroutine may call it.
+func (t *Thread) Policy() int { return int(t.policy.Load()) }
+
+// GetPolicy is sched_getscheduler(2): of the thread with a number, 0 for t.
+// ESRCH.
+func (t *Thread) GetPolicy(tid int) (int, error) {
+	t.Proc.tab.mu.Lock()
+	defer t.Proc.tab.mu.Unlock()
+	if tid == 0 {
+		return t.Policy(), nil
+	}
+	u := t.Proc.tab.findThreadLocked(tid)
+	if u == nil {
+		return 0, errno.ESRCH
+	}
+	return u.Policy(), nil
+}
+
+// SetPolicy is sched_setscheduler(2), for a policy that there is. ESRCH, EPERM.
+func (t *Thread) SetPolicy(tid, policy int) error {
+	c, tab := t.Cred(), t.Proc.tab
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	u := t
+	if tid != 0 {
+		u = tab.findThreadLocked(tid)
+	}
+	if u == nil {
+		return errno.ESRCH
+	}
+	if o, old := u.Cred(), u.Policy(); !c.Has(CAP_SYS_NICE) {
+		switch {
+		case o.UID != c.EUID && o.EUID != c.EUID,
+			old&SCHED_RESET_ON_FORK&^policy != 0,
+			// Leaving SCHED_IDLE is as lowering a nice value.
+			old&^SCHED_RESET_ON_FORK == SCHED_IDLE && policy&^SCHED_RESET_ON_FORK != SCHED_IDLE &&
+				uint64(20-u.Nice()) > u.Proc.Limit(RLIMIT_NICE):
+			return errno.EPERM
+		}
+	}
+	u.policy.Store(int32(policy))
+	if s := u.Proc.sys.Sched; s != nil {
+		s.Renice(u)
+	}
+	return nil
 }

@@ -98,7 +98,9 @@ type Thread struct {
 	yield atomic.Bool          // the scheduler wants the processor back
 	state atomic.Int32         // threadRunning and so on
 	nice  atomic.Int32
-	kids  int // [tab.mu] children with this creator
+	// policy is one of SCHED_*, with SCHED_RESET_ON_FORK.
+	policy atomic.Int32
+	kids   int // [tab.mu] children with this creator
 
 	wake      chan struct{} // [const] capacity 1: look again
 	waiter    waiter

@@ -4,9 +4,10 @@ import "mult/kern/errno"
 
 // A Task is a thread as /proc shows it.
 type Task struct {
-	TID  int
-	Comm string
-	Nice int
+	TID    int
+	Comm   string
+	Nice   int
+	Policy int // SCHED_*
 	// State is R, S, D, T or Z, as ps shows it.
 	State            byte
 	Usage            Usage
@@ -71,6 +72,7 @@ func (t *Thread) taskLocked() Task {
 		TID:     t.TID,
 		Comm:    t.Proc.comm,
 		Nice:    t.Nice(),
+		Policy:  t.Policy() &^ SCHED_RESET_ON_FORK,
 		Usage:   t.usage(),
 		Pending: t.sigs.pending.set,
 		Blocked: t.sigs.mask,

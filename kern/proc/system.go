@@ -62,7 +62,7 @@ type Scheduler interface {
 	// Interrupt makes an Enter(t) that waits, or the next one if none
 	// waits, see Thread.Interrupted. Any goroutine calls it.
 	Interrupt(t *Thread)
-	// Renice says that the nice value of t has changed. Any goroutine calls it.
+	// Renice says that nice value or policy of t have changed. Any goroutine calls it.
 	Renice(t *Thread)
 	// Stop is called when t ends, by itself. t has no grant after it.
 	Stop(t *Thread)

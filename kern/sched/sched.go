@@ -5,7 +5,8 @@
 //
 // Fairness is by virtual time: the time that somebody has had, divided by his
 // weight. The instance that has had least is next, and in it the thread that has
-// had least. Instances weigh the same; threads weigh what their nice value says.
+// had least. Instances weigh the same; threads weigh what their nice value says,
+// or next to nothing with SCHED_IDLE.
 // Who has slept has an advantage, but not a large one.
 //
 // kern/proc calls it (proc.Scheduler). While there is a free processor for
@@ -137,11 +138,20 @@ func (s *Sched) Start(t, by *proc.Thread) {
 	s.Renice(t)
 }
 
+// idleWeight is that of SCHED_IDLE.
+const idleWeight = 3
+
 // Renice implements proc.Scheduler.
 func (s *Sched) Renice(t *proc.Thread) {
-	if h, ok := t.SchedData.(*thread); ok {
-		h.weight.Store(weights[min(max(t.Nice()+20, 0), 39)])
+	h, ok := t.SchedData.(*thread)
+	if !ok {
+		return
 	}
+	w := weights[min(max(t.Nice()+20, 0), 39)]
+	if t.Policy()&^proc.SCHED_RESET_ON_FORK == proc.SCHED_IDLE {
+		w = idleWeight
+	}
+	h.weight.Store(w)
 }
 
 // charge adds the time that h has had since the last charge to virtual times.

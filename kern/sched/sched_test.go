@@ -216,6 +216,28 @@ func TestNice(t *testing.T) {
 	}
 }
 
+// TestIdle: who computes with SCHED_IDLE leaves nearly all of a processor to one
+// who hasn't, but not all, and gets it when there is nobody else.
+func TestIdle(t *testing.T) {
+	w := newWorld(t, 1)
+	m := w.meter(2, 4000)
+	var a, b atomic.Int64
+	w.start("idle", func(t *proc.Thread) {
+		w.fork(t, m.hog(&a))
+		w.fork(t, func(c *proc.Thread) {
+			if err := c.SetPolicy(0, proc.SCHED_IDLE); err != nil {
+				w.t.Error(err)
+			}
+			m.hog(&b)(c)
+		})
+		m.finish(t)
+	})
+	w.finish(1)
+	if r := float64(a.Load()) / float64(b.Load()); r < 50 {
+		t.Errorf("SCHED_OTHER had %.2f times what SCHED_IDLE had, want about 341", r)
+	}
+}
+
 func TestInstances(t *testing.T) {
 	w := newWorld(t, 1)
 	m := w.meter(11, 4000)

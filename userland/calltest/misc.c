@@ -172,6 +172,71 @@ TEST(sched)
 	CHECKERR(sched_setaffinity(0, sizeof set, &set), EINVAL);
 }
 
+static int set_policy(int policy)
+{
+	struct sched_param sp = {0};
+
+	return syscall(SYS_sched_setscheduler, 0, policy, &sp);
+}
+
+TEST(sched_policies)
+{
+	struct sched_param sp = {1};
+	const int policies[] = {SCHED_BATCH, SCHED_IDLE, SCHED_OTHER};
+	char name[64], text[64];
+
+	for (int i = 0; i < 3; i++) {
+		CHECK(set_policy(policies[i]) == 0);
+		CHECKEQ(sched_getscheduler(0), policies[i]);
+		CHECKEQ(sched_getscheduler(getpid()), policies[i]);
+		CHECKERR(sched_setscheduler(0, policies[(i + 1) % 3], &sp), EINVAL);
+		CHECKEQ(sched_getscheduler(0), policies[i]);
+		struct sched_param now = {77};
+		CHECK(sched_getparam(0, &now) == 0);
+		CHECKEQ(now.sched_priority, 0);
+		CHECK(set_policy(policies[i] | SCHED_RESET_ON_FORK) == 0);
+		CHECKEQ(sched_getscheduler(0), policies[i] | SCHED_RESET_ON_FORK);
+		IN_CHILD
+			CHECKEQ(sched_getscheduler(0), policies[i]);
+		CHECK(set_policy(policies[i]) == 0);
+	}
+	CHECKERR(set_policy(4), EINVAL);
+	CHECKERR(set_policy(SCHED_IDLE | 0x100), EINVAL);
+
+	/* /proc/PID/stat tells it. */
+	CHECK(set_policy(SCHED_BATCH) == 0);
+	snprintf(name, sizeof name, "/proc/%d/stat", getpid());
+	FILE *f = fopen(name, "r");
+	CHECK(f != NULL);
+	for (int i = 0; i < 41; i++)
+		CHECKEQ(fscanf(f, "%63s", text), 1);
+	fclose(f);
+	CHECKEQ(atoi(text), SCHED_BATCH);
+
+	IN_CHILD {
+		CHECK(set_policy(SCHED_OTHER | SCHED_RESET_ON_FORK) == 0);
+		CHECK(setpriority(PRIO_PROCESS, 0, -5) == 0);
+		IN_CHILD
+			CHECKEQ(getpriority(PRIO_PROCESS, 0), 0);
+		CHECK(setpriority(PRIO_PROCESS, 0, 5) == 0);
+		IN_CHILD
+			CHECKEQ(getpriority(PRIO_PROCESS, 0), 5);
+	}
+	IN_CHILD {
+		pid_t parent = getppid();
+		struct rlimit none = {0, 0};
+		CHECK(setrlimit(RLIMIT_NICE, &none) == 0);
+		drop(1234);
+		sp.sched_priority = 0;
+		CHECKERR(sched_setscheduler(parent, SCHED_IDLE, &sp), EPERM);
+		CHECK(set_policy(SCHED_OTHER) == 0);
+		CHECK(set_policy(SCHED_IDLE | SCHED_RESET_ON_FORK) == 0);
+		CHECKERR(set_policy(SCHED_IDLE), EPERM);
+		CHECKERR(set_policy(SCHED_BATCH | SCHED_RESET_ON_FORK), EPERM);
+		CHECKEQ(sched_getscheduler(parent), SCHED_BATCH);
+	}
+}
+
 TEST(sched_arguments)
 {
 	struct sched_param sp = {0};
