@@ -190,6 +190,10 @@ func (o *opened) Read(t *proc.Thread, f *file.File, u *vm.Uio, off int64) error 
 		}
 		return nil
 	}
+	return o.readRandom(t, u)
+}
+
+func (o *opened) readRandom(t *proc.Thread, u *vm.Uio) error {
 	var b [512]byte
 	defer clear(b[:])
 	for u.Len() > 0 {

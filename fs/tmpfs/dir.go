@@ -3,6 +3,7 @@ package tmpfs
 import (
 	"sort"
 	"strings"
+	"sync/atomic"
 
 	"mult/fs/vfs"
 	"mult/inst"
@@ -38,6 +39,7 @@ type dir struct {
 
 // entry is a name.
 type entry struct {
+	in   *dir // [const]
 	name string
 	pos  int64
 	typ  uint8
@@ -51,15 +53,36 @@ func (d *dir) Release() {
 	}
 }
 
+// recent is where the last entry is that was found with a name like this one: names
+// are asked for again and again, and this is quicker than a map. It is always an entry
+// that is in the map of its directory. A program that makes names which get into each
+// other's way finds them in the map.
+func (d *dir) recent(name string) *atomic.Pointer[entry] {
+	h := uint(d.ino)
+	for i := range len(name) {
+		h = h*31 + uint(name[i])
+	}
+	return &d.fs.recent[h%recentNames]
+}
+
 // Where returns parent and name.
 func (d *dir) Where() (vfs.Dir, string) { return d.parent, d.name }
 
 // Lookup finds a name.
 func (d *dir) Lookup(name string, excl bool) (vfs.Node, error) {
-	e := d.entries[name]
+	recent := d.recent(name)
+	e := recent.Load()
+	if e == nil || e.in != d || e.name != name {
+		e = d.entries[name]
+		if e != nil && e.node != nil {
+			recent.Store(e)
+		}
+	}
 	if e != nil && e.node != nil {
-		if n := e.node.meta(); !n.used.Load() {
-			n.used.Store(true)
+		if d.low != nil { // else nothing in it is in FS.clean
+			if n := e.node.meta(); !n.used.Load() {
+				n.used.Store(true)
+			}
 		}
 		return e.node, nil
 	}
@@ -85,7 +108,7 @@ func (d *dir) Lookup(name string, excl bool) (vfs.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	e = &entry{name: le.Name, pos: -1, typ: le.Type, id: le.ID}
+	e = &entry{in: d, name: le.Name, pos: -1, typ: le.Type, id: le.ID}
 	d.entries[e.name] = e
 	n, err := d.fs.summon(d, e)
 	if err != nil {
@@ -112,7 +135,7 @@ func (d *dir) add(name string, n inode) error {
 		return err
 	}
 	d.pos++
-	e := &entry{name: strings.Clone(name), pos: d.pos, typ: abi.DirentType(n.meta().mode.Load()), node: n}
+	e := &entry{in: d, name: strings.Clone(name), pos: d.pos, typ: abi.DirentType(n.meta().mode.Load()), node: n}
 	d.entries[e.name] = e
 	d.order = append(d.order, e)
 	d.live++
@@ -130,6 +153,7 @@ func (d *dir) place(e *entry, n inode) {
 
 // forget removes a name from entries.
 func (d *dir) forget(name string) {
+	d.recent(name).CompareAndSwap(d.entries[name], nil)
 	delete(d.entries, name)
 	d.entries = inst.Shrink(d.entries, &d.most)
 }

@@ -224,7 +224,7 @@ func (d *dir) tryLoad() error {
 				return false
 			}
 			charged += n
-			e = &entry{name: le.Name, typ: le.Type, id: le.ID}
+			e = &entry{in: d, name: le.Name, typ: le.Type, id: le.ID}
 			fresh[e.name] = e
 		}
 		e.pos = last

@@ -63,14 +63,12 @@ func (n *node) drop() bool {
 	return left == 0
 }
 
-func (n *node) Attr() abi.Stat {
+func (n *node) Attr() (s abi.Stat) {
 	n.mu.RLock()
-	s := abi.Stat{
-		Ino: n.ino, Nlink: uint64(n.nlink.Load()), Mode: n.mode.Load(),
-		UID: n.uid.Load(), GID: n.gid.Load(), Rdev: n.rdev,
-		Size: n.size, Blksize: 4096, Blocks: n.blocks * 8,
-		Atime: n.atime, Mtime: n.mtime, Ctime: n.ctime,
-	}
+	s.Ino, s.Nlink, s.Rdev = n.ino, uint64(n.nlink.Load()), n.rdev
+	s.Mode, s.UID, s.GID = n.mode.Load(), n.uid.Load(), n.gid.Load()
+	s.Size, s.Blksize, s.Blocks = n.size, 4096, n.blocks*8
+	s.Atime, s.Mtime, s.Ctime = n.atime, n.mtime, n.ctime
 	n.mu.RUnlock()
 	return s
 }

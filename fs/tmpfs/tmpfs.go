@@ -53,6 +53,9 @@ const (
 
 	nodeCharge  = 512 // Heap for a node
 	entryCharge = 128 // Heap for a name, and its length
+
+	recentNames = 256
+	fsCharge    = 8 * recentNames // Heap for a file system
 )
 
 // FS is a file system.
@@ -69,6 +72,8 @@ type FS struct {
 	pages   atomic.Int64
 	nodes   atomic.Int64
 	nextIno atomic.Uint64
+
+	recent [recentNames]atomic.Pointer[entry] // [Tree] held in any way to write; see dir.recent
 
 	// Nodes that come from Lower.
 	linked map[uint64]inode // [Tree] those with several names, by id
@@ -100,11 +105,15 @@ func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
 	if o.MaxClean == 0 {
 		o.MaxClean = 4096
 	}
+	if !in.Charge(inst.Heap, fsCharge) {
+		return nil, errno.ENOMEM
+	}
 	fs := &FS{in: in, memory: memory, machine: int64(memory.Stats().Total), o: o, linked: make(map[uint64]inode)}
 	fs.maxPages.Store(o.MaxPages)
 	fs.maxNodes.Store(o.MaxNodes)
 	root, err := fs.makeRoot()
 	if err != nil {
+		in.Uncharge(inst.Heap, fsCharge)
 		return nil, err
 	}
 	fs.super.Type, fs.super.Source = o.Type, o.Source
@@ -255,6 +264,7 @@ func (fs *FS) unmounted() {
 	for _, n := range fs.linked {
 		fs.discard(n)
 	}
+	fs.in.Uncharge(inst.Heap, fsCharge)
 	if fs.pages.Load() != 0 || fs.nodes.Load() != 0 {
 		panic(fmt.Sprintf("tmpfs: %d pages and %d nodes are left of an unmounted file system", fs.pages.Load(), fs.nodes.Load()))
 	}

@@ -46,7 +46,7 @@ func (c *Caller) with(dir *file.File, path string, at int, f func(l Loc) error) 
 // Stat returns what stat(2) tells about l.
 func (l Loc) Stat() abi.Stat {
 	s := l.Node.Attr()
-	s.Dev, s.Mount = l.Node.Super().Dev, l.Mount.ID
+	s.Dev, s.Mount = l.Mount.Super.Dev, l.Mount.ID
 	return s
 }
 
@@ -62,7 +62,8 @@ func (c *Caller) Stat(dir *file.File, path string, flags int) (s abi.Stat, err e
 	if err != nil {
 		return s, err
 	}
-	s = l.Stat()
+	s = l.Node.Attr()
+	s.Dev, s.Mount = l.Mount.Super.Dev, l.Mount.ID
 	l.Release()
 	return s, nil
 }

@@ -428,11 +428,11 @@ func (tb *Table) Mounts(f func(m *Mount, name string)) {
 	}
 }
 
-// over returns the mount on a node, its root retained.
-func (tb *Table) over(l Loc) (Loc, bool) {
+// over returns the mount on a node with Base b, its root retained.
+func (tb *Table) over(l Loc, b *Base) (Loc, bool) {
 	var up Loc
 	tb.mu.RLock()
-	m := l.Node.Base().over.Load()
+	m := b.over.Load()
 	if m == nil || m.Parent != l.Mount {
 		m = tb.at[place{l.Mount, l.Node}]
 	}

@@ -156,10 +156,7 @@ func (o *opening) last(l Loc, e end) (target string, err error) {
 		return "", errno.EISDIR
 	}
 	if len(e.last) > abi.NAME_MAX {
-		if dir.Attr().Nlink == 0 {
-			return "", errno.ENOENT
-		}
-		return "", errno.ENAMETOOLONG
+		return "", tooLong(dir)
 	}
 	tree := &dir.Super().Tree
 	tree.RLock()

@@ -197,7 +197,7 @@ func Borrow(t *proc.Thread) *Caller {
 		c = new(Caller)
 		t.Caller = c
 	}
-	*c = Caller{Inst: t.Proc.Inst, Cred: t.Cred(), FS: states.Of(t.Proc), Thread: t}
+	c.Inst, c.Cred, c.FS, c.Thread = t.Proc.Inst, t.Cred(), states.Of(t.Proc), t
 	return c
 }
 

@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"errors"
-	"strings"
 
 	"mult/kern/abi"
 	"mult/kern/errno"
@@ -30,8 +29,9 @@ type walker struct {
 	mount *Mount
 	node  Node
 	held  bool
-	excl  bool     // the Tree lock is held exclusively
-	path  string   // what is left
+	excl  bool // the Tree lock is held exclusively
+	path  string
+	pos   int      // where in path what is left begins
 	stack []string // what is left behind the symbolic links that are open
 	links int
 	slash bool // there is a slash behind the last name
@@ -49,18 +49,18 @@ type end struct {
 }
 
 func (w *walker) lock() {
-	if w.excl {
-		w.node.Super().Tree.Lock()
+	if tree := &w.mount.Super.Tree; w.excl {
+		tree.Lock()
 	} else {
-		w.node.Super().Tree.RLock()
+		tree.RLock()
 	}
 }
 
 func (w *walker) unlock() {
-	if w.excl {
-		w.node.Super().Tree.Unlock()
+	if tree := &w.mount.Super.Tree; w.excl {
+		tree.Unlock()
 	} else {
-		w.node.Super().Tree.RUnlock()
+		tree.RUnlock()
 	}
 }
 
@@ -83,11 +83,12 @@ func (w *walker) step(n Node) {
 
 // jump moves to a retained place anywhere. The lock is held before and after.
 func (w *walker) jump(l Loc) {
-	old := Loc{w.mount, w.node}
-	w.hold()
 	w.unlock()
+	if w.held {
+		w.node.Release()
+	}
+	w.mount.refs.Add(-1)
 	w.mount, w.node, w.held, w.excl = l.Mount, l.Node, true, false
-	old.Release()
 	w.lock()
 }
 
@@ -100,32 +101,32 @@ func (w *walker) exclusive() {
 	w.lock()
 }
 
-// next takes the next name off the path; last reports whether it is the last.
+// next takes the next name off the path, "" if there is none; last reports whether
+// it is the last. It looks at each byte once: most names are short.
 func (w *walker) next() (name string, last bool) {
-	path := w.path
-	start := slashes(path, 0)
-	for start == len(path) {
+	start := slashes(w.path, w.pos)
+	for start == len(w.path) {
 		if len(w.stack) == 0 {
-			w.path = ""
 			return "", true
 		}
-		path = w.stack[len(w.stack)-1]
+		w.path = w.stack[len(w.stack)-1]
 		w.stack = w.stack[:len(w.stack)-1]
-		start = slashes(path, 0)
+		start = slashes(w.path, 0)
 	}
-	i := len(path)
-	if n := strings.IndexByte(path[start:], '/'); n >= 0 {
-		i = start + n
+	path, i := w.path, start
+	for i < len(path) && path[i] != '/' {
+		i++
 	}
-	name = path[start:i]
-	rest := slashes(path, i)
-	w.path = path[rest:]
-	last = rest == len(path) && len(w.stack) == 0
-	if last && rest > i {
-		w.slash = true
+	w.pos = slashes(path, i)
+	if w.end() {
+		last = true
+		w.slash = w.slash || w.pos > i
 	}
-	return name, last
+	return path[start:i], last
 }
+
+// end reports whether nothing is left.
+func (w *walker) end() bool { return w.pos == len(w.path) && len(w.stack) == 0 }
 
 // slashes returns where those in path from i on end.
 func slashes(path string, i int) int {
@@ -144,10 +145,10 @@ func (w *walker) push(target string) error {
 	if target == "" {
 		return errno.ENOENT
 	}
-	if w.path != "" {
-		w.stack = append(w.stack, w.path)
+	if w.pos < len(w.path) {
+		w.stack = append(w.stack, w.path[w.pos:])
 	}
-	w.path = target
+	w.path, w.pos = target, 0
 	if target[0] == '/' {
 		w.jump(w.c.FS.Root())
 	}
@@ -165,7 +166,10 @@ func (c *Caller) walk(start Loc, path string, flags, links int) (Loc, end, error
 		}
 		return Loc{}, end{}, errno.ENAMETOOLONG
 	}
-	w := walker{c: c, root: c.FS.borrowRoot(), mount: start.Mount, node: start.Node, held: true, path: path, flags: flags, links: links}
+	w := walker{c: c, root: start, mount: start.Mount, node: start.Node, held: true, path: path, flags: flags, links: links}
+	if path == "" || path[0] != '/' { // else it starts at the root
+		w.root = c.FS.borrowRoot()
+	}
 	w.lock()
 	err := w.run()
 	w.hold()
@@ -182,16 +186,13 @@ func (w *walker) run() error {
 	for {
 		name, last := w.next()
 		if name == "" {
-			if w.slash && !isDir(w.node) {
-				return errno.ENOTDIR
-			}
-			return nil
+			break
 		}
 		dir, ok := w.node.(Dir)
 		if !ok {
 			return errno.ENOTDIR
 		}
-		if err := w.c.may(dir, mayExec); err != nil {
+		if err := w.c.may(w.node, mayExec); err != nil {
 			return err
 		}
 		if last && w.flags&wantParent != 0 {
@@ -201,7 +202,14 @@ func (w *walker) run() error {
 		if err := w.one(dir, name, last); err != nil {
 			return err
 		}
+		if w.end() {
+			break
+		}
 	}
+	if w.slash && !isDir(w.node) {
+		return errno.ENOTDIR
+	}
+	return nil
 }
 
 // one goes from dir to name.
@@ -216,10 +224,7 @@ func (w *walker) one(dir Dir, name string, last bool) error {
 		}
 	}
 	if len(name) > abi.NAME_MAX {
-		if dir.Attr().Nlink == 0 {
-			return errno.ENOENT
-		}
-		return errno.ENAMETOOLONG
+		return tooLong(dir)
 	}
 	n, err := dir.Lookup(name, w.excl)
 	if err != nil && errors.Is(err, ErrExclusive) {
@@ -229,9 +234,9 @@ func (w *walker) one(dir Dir, name string, last bool) error {
 	if err != nil {
 		return err
 	}
-	if n.Base().mounts.Load() > 0 {
+	if b := n.Base(); b.mounts.Load() > 0 {
 		w.step(n)
-		w.cover()
+		w.cover(b)
 		return nil
 	}
 	if typeOf(n) == abi.S_IFLNK && (!last || w.flags&follow != 0 || w.slash) {
@@ -239,6 +244,14 @@ func (w *walker) one(dir Dir, name string, last bool) error {
 	}
 	w.step(n)
 	return nil
+}
+
+// tooLong returns the error for a name in dir that is too long.
+func tooLong(dir Dir) error {
+	if dir.Attr().Nlink == 0 {
+		return errno.ENOENT
+	}
+	return errno.ENAMETOOLONG
 }
 
 // link follows a symbolic link in node.
@@ -271,15 +284,16 @@ func (w *walker) link(n Node) error {
 	return w.push(target)
 }
 
-// cover goes to the root of what is mounted on node.
-func (w *walker) cover() {
-	tb := w.node.Super().table()
-	for w.node.Base().mounts.Load() > 0 {
-		l, ok := tb.over(Loc{w.mount, w.node})
+// cover goes to the root of what is mounted on node, whose Base is b.
+func (w *walker) cover(b *Base) {
+	tb := w.mount.Super.table()
+	for b.mounts.Load() > 0 {
+		l, ok := tb.over(Loc{w.mount, w.node}, b)
 		if !ok {
 			return
 		}
 		w.jump(l)
+		b = l.Node.Base()
 	}
 }
 
@@ -303,7 +317,7 @@ func (w *walker) up(dir Dir) {
 	}
 	parent, _ := dir.Where()
 	w.step(parent)
-	w.cover()
+	w.cover(parent.Base())
 }
 
 func (s *Super) table() *Table { return slot.Of(s.Inst) }
