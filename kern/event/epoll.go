@@ -280,6 +280,20 @@ func (l *itemList) remove(it *item) {
 	it.next, it.prev = nil, nil
 }
 
+// take moves what is in m to the end of l.
+func (l *itemList) take(m *itemList) {
+	if m.head == nil {
+		return
+	}
+	m.head.prev = l.tail
+	if l.tail != nil {
+		l.tail.next = m.head
+	} else {
+		l.head = m.head
+	}
+	l.tail = m.tail
+}
+
 // pop takes the first item out; nil: none is left.
 func (ep *Epoll) pop() *item {
 	ep.readyMu.Lock()
@@ -344,18 +358,19 @@ func Wait(t *proc.Thread, f *file.File, b *Batch, limit int, deadline int64) (in
 
 // collect asks the items that may be ready, each once, and returns how many are.
 func (ep *Epoll) collect(b *Batch, limit int) int {
-	ep.mu.Lock()
-	defer ep.mu.Unlock()
 	n := 0
 	limit = min(limit, len(b.Events))
 	var again itemList // level-triggered: to be asked again by the next call
-	for n < limit {
-		it := ep.pop()
-		if it == nil {
-			break
-		}
+	ep.mu.Lock()
+	ep.readyMu.Lock()
+	for n < limit && ep.ready.head != nil {
+		it := ep.ready.head
+		ep.ready.remove(it)
+		it.queued = false
+		ep.readyMu.Unlock() // an event may come from now on
 		want := it.events.Load()
 		ev := uint32(it.f.Poll()) & want &^ uint32(private)
+		ep.readyMu.Lock()
 		if ev == 0 {
 			continue
 		}
@@ -364,23 +379,17 @@ func (ep *Epoll) collect(b *Batch, limit int) int {
 		if want&abi.EPOLLONESHOT != 0 {
 			it.events.Store(want & private)
 		} else if want&abi.EPOLLET == 0 {
-			ep.readyMu.Lock()
 			if it.queued { // by an event just now: it is ours, though
 				ep.ready.remove(it)
 			}
 			it.queued = true
 			again.append(it)
-			ep.readyMu.Unlock()
 		}
 	}
-	ep.readyMu.Lock()
-	for again.head != nil {
-		it := again.head
-		again.remove(it)
-		ep.ready.append(it)
-	}
+	ep.ready.take(&again)
 	more := ep.ready.head != nil
 	ep.readyMu.Unlock()
+	ep.mu.Unlock()
 	if more {
 		ep.q.Wake(1)
 	}

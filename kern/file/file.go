@@ -187,6 +187,11 @@ func (f *File) Read(t *proc.Thread, u *vm.Uio) (int, error) {
 	if f.stream {
 		return result(u, before, f.Impl.Read(t, f, u, 0))
 	}
+	return f.readOn(t, u, before)
+}
+
+// readOn reads from the position of f on.
+func (f *File) readOn(t *proc.Thread, u *vm.Uio, before int) (int, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
 	if err := checkRange(f.pos.Load(), u); err != nil {
@@ -206,6 +211,11 @@ func (f *File) Write(t *proc.Thread, u *vm.Uio) (int, error) {
 	if f.stream {
 		return result(u, before, f.Impl.Write(t, f, u, 0))
 	}
+	return f.writeOn(t, u, before)
+}
+
+// writeOn writes from the position of f on, or to its end.
+func (f *File) writeOn(t *proc.Thread, u *vm.Uio, before int) (int, error) {
 	f.posMu.Lock()
 	defer f.posMu.Unlock()
 	if f.Flags()&abi.O_APPEND != 0 {

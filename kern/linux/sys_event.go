@@ -270,30 +270,33 @@ func epollWait(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	if to := a[1]; to > vm.MaxAddr-uint64(n)*abi.EpollEventSize {
 		return 0, errno.EFAULT // even if there is no event
 	}
-	return withFile(t, a.Int(0), func(f *file.File) (uintptr, error) {
-		var batch event.Batch
-		got, err := event.Wait(t, f, &batch, n, deadline)
-		if err != nil || got == 0 {
-			return 0, err
-		}
-		var b [len(batch.Events) * abi.EpollEventSize]byte
-		for i := range batch.Events[:got] {
-			batch.Events[i].Encode(b[i*abi.EpollEventSize:])
-		}
-		if err := t.Uio.SetAt(t.Space(), a.Addr(1), uint64(got*abi.EpollEventSize)); err != nil {
-			return 0, err
-		}
-		done, err := t.Uio.CopyOut(b[:got*abi.EpollEventSize])
-		if err == nil {
-			return uintptr(got), nil
-		}
-		stored := done / abi.EpollEventSize
-		batch.Undo(f, stored, got)
-		if stored == 0 {
-			return 0, err
-		}
-		return uintptr(stored), nil
-	})
+	f, err := file.Of(t.Proc).Get(a.Int(0))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Release()
+	var batch event.Batch
+	got, err := event.Wait(t, f, &batch, n, deadline)
+	if err != nil || got == 0 {
+		return 0, err
+	}
+	var b [len(batch.Events) * abi.EpollEventSize]byte
+	for i := range batch.Events[:got] {
+		batch.Events[i].Encode(b[i*abi.EpollEventSize:])
+	}
+	if err := t.Uio.SetAt(t.Space(), a.Addr(1), uint64(got*abi.EpollEventSize)); err != nil {
+		return 0, err
+	}
+	done, err := t.Uio.CopyOut(b[:got*abi.EpollEventSize])
+	if err == nil {
+		return uintptr(got), nil
+	}
+	stored := done / abi.EpollEventSize
+	batch.Undo(f, stored, got)
+	if stored == 0 {
+		return 0, err
+	}
+	return uintptr(stored), nil
 }
 
 func sysEpollWait(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {

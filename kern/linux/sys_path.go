@@ -18,21 +18,6 @@ func getPath(t *proc.Thread, from vm.Addr) (string, error) {
 	return t.Space().CopyInString(from, pathMax)
 }
 
-// dirFile returns the open file of a descriptor that paths start from, nil for
-// AT_FDCWD. The caller gives it to releaseDir.
-func dirFile(t *proc.Thread, fd int) (*file.File, error) {
-	if fd == abi.AT_FDCWD {
-		return nil, nil
-	}
-	return file.Of(t.Proc).GetPath(fd)
-}
-
-func releaseDir(f *file.File) {
-	if f != nil {
-		f.Release()
-	}
-}
-
 // known returns EINVAL for flags other than those in all.
 func known(flags, all int) error {
 	if flags&^all != 0 {
@@ -61,14 +46,15 @@ func atFlags(t *proc.Thread, fd int, path vm.Addr, flags int, f func(c *vfs.Call
 }
 
 // atPath is at for a path that is known.
-func atPath(t *proc.Thread, fd int, p string, f func(c *vfs.Caller, dir *file.File, path string) error) (err error) {
-	var dir *file.File
-	if p == "" || p[0] != '/' { // else the descriptor isn't looked at
-		if dir, err = dirFile(t, fd); err != nil {
-			return err
-		}
-		defer releaseDir(dir)
+func atPath(t *proc.Thread, fd int, p string, f func(c *vfs.Caller, dir *file.File, path string) error) error {
+	if fd == abi.AT_FDCWD || p != "" && p[0] == '/' { // the descriptor isn't looked at
+		return f(vfs.Borrow(t), nil, p)
 	}
+	dir, err := file.Of(t.Proc).GetPath(fd)
+	if err != nil {
+		return err
+	}
+	defer dir.Release()
 	return f(vfs.Borrow(t), dir, p)
 }
 

@@ -199,9 +199,8 @@ func (p *Pipe) fillLocked(u *vm.Uio) error {
 // Poll tells what poll(2) does. A pipe is writable when Atomic bytes have room.
 func (e *End) Poll(*file.File) file.Events {
 	p := e.p
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	var ev file.Events
+	p.mu.Lock()
 	if e.kind != writeEnd {
 		if p.head != p.tail {
 			ev |= abi.POLLIN | abi.POLLRDNORM
@@ -218,6 +217,7 @@ func (e *End) Poll(*file.File) file.Events {
 			ev |= abi.POLLERR
 		}
 	}
+	p.mu.Unlock()
 	return ev
 }
 

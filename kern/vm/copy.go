@@ -86,6 +86,19 @@ func (s *Space) store(a Addr, n int, src []byte) (int, error) {
 	if !inside(a, n) {
 		return 0, errno.EFAULT
 	}
+	if off := int(a % PageSize); n <= PageSize-off { // most are in one page
+		s.mu.RLock()
+		p, err := s.page(uint64(a), Write)
+		if err != nil {
+			n = 0
+		} else if part := p[off : off+n]; src == nil {
+			clear(part)
+		} else {
+			copy(part, src)
+		}
+		s.mu.RUnlock()
+		return n, err
+	}
 	done := 0
 	s.mu.RLock()
 	for {
