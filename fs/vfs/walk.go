@@ -113,16 +113,20 @@ func (w *walker) next() (name string, last bool) {
 		w.stack = w.stack[:len(w.stack)-1]
 		start = slashes(w.path, 0)
 	}
-	path, i := w.path, start
-	for i < len(path) && path[i] != '/' {
-		i++
+	name = w.path[start:]
+	for i := range len(name) {
+		if name[i] == '/' {
+			name = name[:i]
+			break
+		}
 	}
-	w.pos = slashes(path, i)
+	after := start + len(name)
+	w.pos = slashes(w.path, after)
 	if w.end() {
 		last = true
-		w.slash = w.slash || w.pos > i
+		w.slash = w.slash || w.pos > after
 	}
-	return path[start:i], last
+	return name, last
 }
 
 // end reports whether nothing is left.
@@ -166,7 +170,9 @@ func (c *Caller) walk(start Loc, path string, flags, links int) (Loc, end, error
 		}
 		return Loc{}, end{}, errno.ENAMETOOLONG
 	}
-	w := walker{c: c, root: start, mount: start.Mount, node: start.Node, held: true, path: path, flags: flags, links: links}
+	var w walker // filled in here: a literal would be made elsewhere and copied
+	w.c, w.root, w.mount, w.node, w.held = c, start, start.Mount, start.Node, true
+	w.path, w.flags, w.links = path, flags, links
 	if path == "" || path[0] != '/' { // else it starts at the root
 		w.root = c.FS.borrowRoot()
 	}

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -130,30 +131,36 @@ func (s *Space) store(a Addr, n int, src []byte) (int, error) {
 // CopyInString reads a string that ends with a zero byte, which isn't part of
 // the result. ENAMETOOLONG means that there is none in the first max bytes.
 func (s *Space) CopyInString(a Addr, max int) (string, error) {
-	var first [128]byte
-	buf := first[:0]
-	for len(buf) < max {
-		at := uint64(a) + uint64(len(buf))
+	str := ""
+	for len(str) < max {
+		at := uint64(a) + uint64(len(str))
 		if at >= MaxAddr {
 			return "", errno.EFAULT
 		}
-		n := min(max-len(buf), PageSize-int(at%PageSize))
-		if len(buf) < len(first) {
-			n = min(n, len(first)-len(buf)) // most strings are short
-		}
-		have := len(buf)
+		off := int(at % PageSize)
+		n := min(max-len(str), PageSize-off)
 		s.mu.RLock()
 		p, err := s.page(at, Read)
-		if err == nil {
-			buf = append(buf, p[at%PageSize:][:n]...)
-		}
-		s.mu.RUnlock()
 		if err != nil {
+			s.mu.RUnlock()
 			return "", err
 		}
-		// The copy is searched, since the program may change the original.
-		if end := bytes.IndexByte(buf[have:], 0); end >= 0 {
-			return string(buf[:have+end]), nil
+		part := p[off : off+n]
+		end := bytes.IndexByte(part, 0)
+		if end >= 0 {
+			part = part[:end]
+		}
+		more := string(part)
+		s.mu.RUnlock()
+		if str != "" { // it goes on from the page before
+			more = str + more
+		}
+		str = more
+		if end >= 0 {
+			if i := strings.IndexByte(str, 0); i >= 0 { // the program has just put it there
+				str = str[:i]
+			}
+			return str, nil
 		}
 	}
 	return "", errno.ENAMETOOLONG
