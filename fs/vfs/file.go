@@ -160,6 +160,9 @@ func (r *regFile) Truncate(t *proc.Thread, f *file.File, size int64) error {
 // Sync is fsync(2): what is in memory is where it belongs.
 func (r *regFile) Sync(t *proc.Thread, f *file.File, dataOnly bool) error { return nil }
 
+// Direct says that O_DIRECT works: there is no cache to go round.
+func (r *regFile) Direct() {}
+
 // Modes of fallocate(2).
 const (
 	FALLOC_FL_KEEP_SIZE  = 1

@@ -50,8 +50,16 @@ const (
 )
 
 // New makes an open file of impl, charged to in, with the flags of open(2).
-// On an error, which is ENFILE, impl is still the caller's to release.
+// On an error, which is ENFILE, or EINVAL for O_DIRECT, impl is still the caller's
+// to release.
 func New(in *inst.Inst, impl Impl, flags int) (*File, error) {
+	flags &^= openOnly
+	if flags&abi.O_PATH != 0 {
+		flags &= pathOnly
+	}
+	if flags&abi.O_DIRECT != 0 && !direct(impl) {
+		return nil, errno.EINVAL
+	}
 	if !in.Charge(inst.Heap, fileCost) {
 		return nil, errno.ENFILE
 	}
@@ -59,13 +67,14 @@ func New(in *inst.Inst, impl Impl, flags int) (*File, error) {
 	f.seeker, _ = impl.(Seeker)
 	_, unpositioned := impl.(Unpositioned)
 	f.stream = f.seeker == nil || unpositioned
-	flags &^= openOnly
-	if flags&abi.O_PATH != 0 {
-		flags &= pathOnly
-	}
 	f.flags.Store(uint32(flags))
 	f.refs.Store(1)
 	return f, nil
+}
+
+func direct(impl Impl) bool {
+	_, ok := impl.(Directer)
+	return ok
 }
 
 // Retain adds a reference. The caller has one.
@@ -130,6 +139,9 @@ func (f *File) Nonblock() bool { return f.Flags()&abi.O_NONBLOCK != 0 }
 func (f *File) SetFlags(t *proc.Thread, flags int) error {
 	if f.IsPath() {
 		return errno.EBADF
+	}
+	if flags&abi.O_DIRECT != 0 && !direct(f.Impl) {
+		return errno.EINVAL
 	}
 	if fl, ok := f.Impl.(Flagger); ok {
 		if err := fl.SetFlags(t, f, flags&settable); err != nil {

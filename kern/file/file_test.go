@@ -41,6 +41,12 @@ func TestReadWrite(t *testing.T) {
 	if n, err := f.Pwrite(k.T, vm.KernelUio([]byte("HE")), 0); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
+	if err := f.SetFlags(k.T, abi.O_DIRECT); err != errno.EINVAL {
+		t.Errorf("O_DIRECT of what can't: %v", err)
+	}
+	if _, err := New(k.In, &mem{}, abi.O_RDWR|abi.O_DIRECT); err != errno.EINVAL {
+		t.Errorf("new file with O_DIRECT: %v", err)
+	}
 	// O_APPEND: to the end, whatever the position, pwrite too.
 	if err := f.SetFlags(k.T, abi.O_APPEND|abi.O_WRONLY|abi.O_CREAT); err != nil {
 		t.Fatal(err)

@@ -115,6 +115,12 @@ type Resizer interface {
 	SetPipeSize(t *proc.Thread, n int) (int, error)
 }
 
+// A Directer can be read and written with O_DIRECT, which only says that the
+// program has no use for a cache. For others O_DIRECT is EINVAL.
+type Directer interface {
+	Direct()
+}
+
 // A Flagger wants to know of, or refuse, new flags by fcntl(F_SETFL).
 type Flagger interface {
 	SetFlags(t *proc.Thread, f *File, flags int) error

@@ -749,6 +749,36 @@ TEST(fcntl_owner)
 	CHECKEQ(fcntl(fd, F_GETSIG), SIGRTMIN);
 }
 
+/* O_DIRECT is for regular files, if their file system has it. */
+TEST(direct)
+{
+	const char *none[] = {".", "/dev/null", "/proc/self/stat", "/proc", "fifo"};
+	int fd;
+
+	CHECK(mkfifo("fifo", 0600) == 0);
+	for (int i = 0; i < 5; i++) {
+		int mode = i < 4 ? O_RDONLY : O_RDWR;
+		CHECKERR(open(none[i], mode | O_DIRECT), EINVAL);
+		CHECK((fd = open(none[i], mode)) >= 0);
+		if (i < 4)
+			CHECKERR(fcntl(fd, F_SETFL, O_DIRECT), EINVAL);
+		CHECKEQ(fcntl(fd, F_GETFL) & O_DIRECT, 0);
+		CHECK(close(fd) == 0);
+		CHECK((fd = open(none[i], O_PATH | O_DIRECT)) >= 0);
+		CHECK(close(fd) == 0);
+	}
+	fd = open("f", O_RDWR | O_CREAT | O_DIRECT, 0644);
+	CHECK(access("f", F_OK) == 0); /* it is made in any case */
+	if (fd < 0 && errno == EINVAL)
+		SKIP("this file system has no O_DIRECT");
+	CHECK(fd >= 0);
+	CHECKEQ(fcntl(fd, F_GETFL) & O_DIRECT, O_DIRECT);
+	CHECK(fcntl(fd, F_SETFL, 0) == 0);
+	CHECKEQ(fcntl(fd, F_GETFL) & O_DIRECT, 0);
+	CHECK(fcntl(fd, F_SETFL, O_DIRECT) == 0);
+	CHECKEQ(fcntl(fd, F_GETFL) & O_DIRECT, O_DIRECT);
+}
+
 TEST(fcntl_bad_descriptors)
 {
 	/* The descriptor is looked at before the argument. */
