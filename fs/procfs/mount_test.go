@@ -46,7 +46,7 @@ func TestMountOnProcess(t *testing.T) {
 		if n := mounts(); n != before {
 			t.Errorf("%d mounts when it is gone, want %d", n, before)
 		}
-		if err := c.Umount("/proc", 0, false); err != nil {
+		if err := c.Umount("/proc", 0); err != nil {
 			t.Errorf("umount /proc: %v", err)
 		}
 	})

@@ -61,6 +61,7 @@ type Mount struct {
 	name  string        // [const] path at the time of the mount
 
 	writers  atomic.Int64 // files that are open for writing
+	expiring atomic.Bool  // not used since MNT_EXPIRE has asked for the first time
 	detached atomic.Bool  // no name leads here, nor from here to Parent: MNT_DETACH
 }
 
@@ -118,6 +119,9 @@ func (l Loc) Retain() {
 func (l Loc) Release() {
 	if l.Node != nil {
 		l.Node.Release()
+		if l.Mount.expiring.Load() {
+			l.Mount.expiring.Store(false)
+		}
 		l.Mount.refs.Add(-1)
 	}
 }
@@ -306,9 +310,11 @@ func (tb *Table) mayMountLocked(s *Super, at Loc) error {
 }
 
 // Unmount removes the mount whose root l is: EINVAL if it isn't one, EBUSY if
-// somebody uses it. l is released.
-func (tb *Table) Unmount(l Loc) error {
+// somebody uses it. With expire it only does so if nobody has used the mount
+// since it was asked last; else that is EAGAIN. l is released.
+func (tb *Table) Unmount(l Loc, expire bool) error {
 	m := l.Mount
+	expired := m.expiring.Load() // Release ends that
 	if l.Node != m.Super.Root {
 		l.Release()
 		return errno.EINVAL
@@ -323,6 +329,11 @@ func (tb *Table) Unmount(l Loc) error {
 	if m == tb.root || m.refs.Load() != 0 || tb.at[place{m.Parent, m.point}] != m {
 		tb.mu.Unlock()
 		return errno.EBUSY
+	}
+	if expire && !expired {
+		m.expiring.Store(true)
+		tb.mu.Unlock()
+		return errno.EAGAIN
 	}
 	tb.removeLocked(m)
 	tb.mu.Unlock()

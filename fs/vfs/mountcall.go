@@ -73,10 +73,22 @@ func (c *Caller) MakePrivate(l Loc) error {
 	return l.mountRoot()
 }
 
-// Umount removes what is mounted at a path; at is 0 or AT_SYMLINK_NOFOLLOW. With
-// detach the names go at once, and the rest when nobody uses it any more.
-func (c *Caller) Umount(path string, at int, detach bool) error {
-	l, err := c.Resolve(nil, path, at&abi.AT_SYMLINK_NOFOLLOW)
+// Flags of Umount.
+const (
+	MNT_FORCE       = 1 // there is nothing to interrupt
+	MNT_DETACH      = 2 // the names go at once, the rest when nobody uses it any more
+	MNT_EXPIRE      = 4 // only if nobody has used it since the last such call
+	UMOUNT_NOFOLLOW = 8
+)
+
+// Umount is umount2(2). The caller's root is not removed but made read-only, as
+// on Linux.
+func (c *Caller) Umount(path string, flags uint32) error {
+	at := 0
+	if flags&UMOUNT_NOFOLLOW != 0 {
+		at = abi.AT_SYMLINK_NOFOLLOW
+	}
+	l, err := c.Resolve(nil, path, at)
 	if err != nil {
 		return err
 	}
@@ -84,8 +96,19 @@ func (c *Caller) Umount(path string, at int, detach bool) error {
 		l.Release()
 		return errno.EPERM
 	}
-	if detach {
+	if l.Mount == c.FS.borrowRoot().Mount && l.mountRoot() == nil && flags&MNT_DETACH == 0 {
+		defer l.Release()
+		if flags&MNT_EXPIRE != 0 {
+			return errno.EINVAL
+		}
+		return l.Mount.setFlags(l.Mount.Flags() | MS_RDONLY)
+	}
+	if flags&MNT_EXPIRE != 0 && flags&(MNT_FORCE|MNT_DETACH) != 0 {
+		l.Release()
+		return errno.EINVAL
+	}
+	if flags&MNT_DETACH != 0 {
 		return slot.Of(c.Inst).Detach(l)
 	}
-	return slot.Of(c.Inst).Unmount(l)
+	return slot.Of(c.Inst).Unmount(l, flags&MNT_EXPIRE != 0)
 }

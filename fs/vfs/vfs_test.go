@@ -191,7 +191,7 @@ func TestMountTree(t *testing.T) {
 	if got, err := a.c.Getcwd(); got != "/m" || err != nil {
 		t.Errorf("getcwd = %q, %v", got, err)
 	}
-	a.want("busy", a.c.Umount("/m", 0, false), errno.EBUSY)
+	a.want("busy", a.c.Umount("/m", 0), errno.EBUSY)
 	a.must(a.c.Chdir(nil, ".."))
 	if got, _ := a.c.Getcwd(); got != "/" {
 		t.Errorf("getcwd = %q", got)
@@ -222,11 +222,33 @@ func TestMountTree(t *testing.T) {
 	if got := strings.Join(lines, ", "); got != "/ tmpfs, /m sub" {
 		t.Errorf("mounts: %q", got)
 	}
-	a.must(a.c.Umount("/m", 0, false))
+	a.must(a.c.Umount("/m", 0))
 	if got := a.read("/m/under"); got != "under" {
 		t.Errorf("under the mount: %q", got)
 	}
-	a.want("umount of no mount", a.c.Umount("/m", 0, false), errno.EINVAL)
+	a.want("umount of no mount", a.c.Umount("/m", 0), errno.EINVAL)
+}
+
+// TestUmountRoot: the root isn't removed, but nobody may write to it any more.
+func TestUmountRoot(t *testing.T) {
+	a, b := two(t)
+	defer b.done()
+	defer a.done()
+	a.write("/x", "x")
+	f, err := a.c.Open(nil, "/x", abi.O_WRONLY, 0)
+	a.must(err)
+	a.want("by a user", a.as(5).Umount("/", 0), errno.EPERM)
+	a.want("expire", a.c.Umount("/", vfs.MNT_EXPIRE), errno.EINVAL)
+	a.want("detach", a.c.Umount("/", vfs.MNT_DETACH), errno.EBUSY)
+	a.want("with a writer", a.c.Umount("/", 0), errno.EBUSY)
+	f.Release()
+	a.must(a.c.Umount("/", 0))
+	a.must(a.c.Umount("/", 0))
+	a.want("mkdir", a.c.Mkdir(nil, "/d", 0o755), errno.EROFS)
+	if got := a.read("/x"); got != "x" {
+		t.Errorf("file is %q", got)
+	}
+	b.must(b.c.Mkdir(nil, "/d", 0o755))
 }
 
 func TestChroot(t *testing.T) {

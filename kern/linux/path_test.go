@@ -158,7 +158,7 @@ func TestMount(t *testing.T) {
 			path  string
 			flags uint64
 			want  error
-		}{{"/m", mntDetach << 1, errno.EINVAL}, {"/nosuch", 0, errno.ENOENT}, {"/m", umountNofollow, nil}, {"/m", 0, errno.EINVAL}, {"/", 0, errno.EBUSY}} {
+		}{{"/m", 16, errno.EINVAL}, {"/nosuch", 0, errno.ENOENT}, {"/m", vfs.UMOUNT_NOFOLLOW, nil}, {"/m", 0, errno.EINVAL}, {"/", vfs.MNT_DETACH, errno.EBUSY}, {"/", 0, nil}} {
 			if _, err := sysUmount2(k, th, &Args{put(t, th, at, tt.path), tt.flags}); err != tt.want {
 				t.Errorf("umount2 %+v: %v", tt, err)
 			}

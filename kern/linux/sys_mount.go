@@ -3,7 +3,6 @@ package linux
 import (
 	"mult/fs/vfs"
 	"mult/inst"
-	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/proc"
 	"mult/kern/vm"
@@ -138,27 +137,15 @@ func (k *Kernel) mount(c *vfs.Caller, kind, source, options string, l vfs.Loc, f
 	return errno.ENODEV
 }
 
-// Flags of umount2(2).
-const (
-	mntForce       = 1
-	mntDetach      = 2
-	umountNofollow = 8
-)
-
-// sysUmount2 implements umount2(2): (target, flags). MNT_FORCE has nothing to
-// interrupt.
+// sysUmount2 implements umount2(2): (target, flags).
 func sysUmount2(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	flags := a.Uint(1)
-	if flags&^(mntForce|mntDetach|umountNofollow) != 0 {
-		return 0, errno.EINVAL // MNT_EXPIRE, and what there isn't
+	if flags&^(vfs.MNT_FORCE|vfs.MNT_DETACH|vfs.MNT_EXPIRE|vfs.UMOUNT_NOFOLLOW) != 0 {
+		return 0, errno.EINVAL
 	}
 	path, err := getPath(t, a.Addr(0))
 	if err != nil {
 		return 0, err
 	}
-	at := 0
-	if flags&umountNofollow != 0 {
-		at = abi.AT_SYMLINK_NOFOLLOW
-	}
-	return 0, vfs.For(t).Umount(path, at, flags&mntDetach != 0)
+	return 0, vfs.For(t).Umount(path, flags)
 }

@@ -141,7 +141,7 @@ var table = [...]struct {
 	162: {handler: sysSync},
 	164: {sysSettimeofday, "time zones"},
 	165: {sysMount, "MS_BIND, MS_MOVE, propagation"},
-	166: {sysUmount2, "MNT_EXPIRE; the root"},
+	166: {sysUmount2, "MNT_DETACH of the root"},
 	169: {sysReboot, "another kernel, Ctrl-Alt-Del, suspension"},
 	170: {handler: sysSethostname},
 	171: {handler: sysSetdomainname},

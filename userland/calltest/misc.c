@@ -355,6 +355,31 @@ TEST(umount)
 	CHECK(rmdir("m") == 0);
 }
 
+TEST(umount_expire)
+{
+	/* The second call in a row takes effect, if nobody came between. */
+	own_mounts();
+	spew("m/f", "x");
+	IN_CHILD {
+		drop(1234);
+		CHECKERR(umount2("m", MNT_EXPIRE), EPERM);
+		CHECKERR(umount2("m", MNT_EXPIRE | MNT_FORCE), EPERM);
+	}
+	CHECKERR(umount2("m/f", MNT_EXPIRE), EINVAL);
+	CHECKERR(umount2("m/f", MNT_EXPIRE | MNT_FORCE), EINVAL);
+	int fd = open("m/f", O_RDONLY);
+	CHECKERR(umount2("m", MNT_EXPIRE), EBUSY);
+	close(fd);
+	CHECKERR(umount2("m", MNT_EXPIRE), EAGAIN);
+	CHECK(access("m/f", F_OK) == 0);
+	CHECKERR(umount2("m", MNT_EXPIRE), EAGAIN);
+	close(open("m/f", O_RDONLY));
+	CHECKERR(umount2("m", MNT_EXPIRE), EAGAIN);
+	CHECK(umount2("m", MNT_EXPIRE) == 0);
+	CHECKERR(umount2("m", MNT_EXPIRE), EINVAL);
+	CHECKERR(access("m/f", F_OK), ENOENT);
+}
+
 TEST(umount_detach)
 {
 	/* The names go at once; what is open stays. */
