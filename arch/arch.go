@@ -152,10 +152,10 @@ type Machine interface {
 	Run(c *Context)
 	// AVX reports whether programs may use AVX, and FPU has its state.
 	AVX() bool
-	// Settle completes c.FPU: after Run, a processor may still have a part of it, what
-	// belongs to x87, MMX and AVX. It is called by who calls Run, before
-	// FPU is read or written, and before c is given up. A call before a sleep
-	// saves others from asking for the registers later.
+	// Settle completes c: after Run, a processor may still have a part of it, GSBase
+	// and what of FPU belongs to x87, MMX and AVX. It is called by who calls Run, before
+	// those are read or written, and before c is given up. A call before a sleep saves
+	// others from asking for the registers later.
 	Settle(c *Context)
 	// Kick makes a Run(c) that is going on return soon, or else the next
 	// one. Who calls Run clears c.Kicked before it looks for work.

@@ -52,7 +52,7 @@ type CPU struct {
 	// ctx and root by others.
 	ctx      uintptr // *arch.Context in user mode, 0 in the kernel
 	root     uint64  // page table of a program that is loaded, 0 for the kernel's
-	fpuOf    uintptr // *arch.Context whose x87 and AVX registers the processor has
+	restOf   uintptr // *arch.Context of which the processor has the rest, see user.s
 	kernelSP uintptr // of the caller of run
 	kernelFS uintptr
 	irqSP    uintptr // top of the interrupt stack: the frame for IRETQ

@@ -24,7 +24,7 @@ const (
 	vecShoot       = 0xf1 // forget translations; handled in trap.s
 	vecWake        = 0xf2 // leave HLT; handled in trap.s
 	vecKick        = 0xf3 // leave user mode; nothing to do in the kernel
-	vecFPU         = 0xf4 // save the registers that saveFPU saves; handled in trap.s
+	vecRest        = 0xf4 // saveRest; handled in trap.s
 	vecSpurious    = 0xff
 )
 

@@ -9,7 +9,7 @@
 #define VEC_MACHINE 18
 #define VEC_SHOOT 0xf1
 #define VEC_WAKE  0xf2
-#define VEC_FPU   0xf4
+#define VEC_REST  0xf4
 #define VEC_SPURIOUS 0xff
 #define LAPIC_EOI 0xffff8880fee000b0	// DirectMap + lapicBase + EOI
 
@@ -87,8 +87,8 @@ kernelGS:
 	JEQ	shoot
 	CMPQ	AX, $VEC_WAKE
 	JEQ	ack
-	CMPQ	AX, $VEC_FPU
-	JEQ	fpu
+	CMPQ	AX, $VEC_REST
+	JEQ	rest
 	CMPQ	AX, $VEC_SPURIOUS
 	JEQ	out
 	TESTB	$3, 144(SP)
@@ -173,8 +173,8 @@ nmi:
 	HLT
 	JMP	-1(PC)
 
-fpu:
-	CALL	·fpuTrap(SB)
+rest:
+	CALL	·restTrap(SB)
 	JMP	ack
 
 shoot:

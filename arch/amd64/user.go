@@ -113,7 +113,7 @@ func (*Machine) Settle(c *arch.Context) {
 		if n == 0 {
 			return
 		}
-		cpus[n-1].sendIPI(vecFPU)
+		cpus[n-1].sendIPI(vecRest)
 		for range 1000 {
 			if atomic.LoadUint64(&c.Use) == 0 {
 				return

@@ -48,10 +48,17 @@
 #define SEL_USER_DATA 0x2b
 #define SEL_USER_CODE 0x33
 
-// Registers of x87 and MMX and the upper halves of those of AVX stay in the processor
-// while the kernel runs, which has no use for them: CPU.fpuOf says whose they are, and
-// Context.Use the processor, as its number + 1. They are saved when another context is
-// run there, and when somebody else asks (Settle): then Use is 0 and FPU has everything.
+// LOADX loads an XMM register by halves: QEMU, where it emulates, takes four times as
+// long for 16 bytes at once, since a load of them has to be atomic.
+#define LOADX(low, high, x) \
+	MOVLPS	low, x; \
+	MOVHPS	high, x
+
+// Registers of x87 and MMX, the upper halves of those of AVX, and the base of GS (where
+// SWAPGS has put it) stay in the processor while the kernel runs, which has no use for
+// them: CPU.restOf says whose they are, and Context.Use the processor, as its number + 1.
+// They are saved when another context is run there, and when somebody else asks
+// (Settle): then Use is 0 and the context has everything.
 
 // func run(c *arch.Context)
 //
@@ -89,36 +96,36 @@ enter:
 	MOVQ	AX, CR3
 	MOVQ	AX, CPU_root(GS)
 tables:
-	CMPQ	DI, CPU_fpuOf(GS)
+	CMPQ	DI, CPU_restOf(GS)
 	JNE	notMine
 	LDMXCSR	(FPU_+24)(DI)
-	MOVUPS	(FPU_+160)(DI), X0
-	MOVUPS	(FPU_+176)(DI), X1
-	MOVUPS	(FPU_+192)(DI), X2
-	MOVUPS	(FPU_+208)(DI), X3
-	MOVUPS	(FPU_+224)(DI), X4
-	MOVUPS	(FPU_+240)(DI), X5
-	MOVUPS	(FPU_+256)(DI), X6
-	MOVUPS	(FPU_+272)(DI), X7
-	MOVUPS	(FPU_+288)(DI), X8
-	MOVUPS	(FPU_+304)(DI), X9
-	MOVUPS	(FPU_+320)(DI), X10
-	MOVUPS	(FPU_+336)(DI), X11
-	MOVUPS	(FPU_+352)(DI), X12
-	MOVUPS	(FPU_+368)(DI), X13
-	MOVUPS	(FPU_+384)(DI), X14
-	MOVUPS	(FPU_+400)(DI), X15
+	LOADX((FPU_+160)(DI), (FPU_+168)(DI), X0)
+	LOADX((FPU_+176)(DI), (FPU_+184)(DI), X1)
+	LOADX((FPU_+192)(DI), (FPU_+200)(DI), X2)
+	LOADX((FPU_+208)(DI), (FPU_+216)(DI), X3)
+	LOADX((FPU_+224)(DI), (FPU_+232)(DI), X4)
+	LOADX((FPU_+240)(DI), (FPU_+248)(DI), X5)
+	LOADX((FPU_+256)(DI), (FPU_+264)(DI), X6)
+	LOADX((FPU_+272)(DI), (FPU_+280)(DI), X7)
+	LOADX((FPU_+288)(DI), (FPU_+296)(DI), X8)
+	LOADX((FPU_+304)(DI), (FPU_+312)(DI), X9)
+	LOADX((FPU_+320)(DI), (FPU_+328)(DI), X10)
+	LOADX((FPU_+336)(DI), (FPU_+344)(DI), X11)
+	LOADX((FPU_+352)(DI), (FPU_+360)(DI), X12)
+	LOADX((FPU_+368)(DI), (FPU_+376)(DI), X13)
+	LOADX((FPU_+384)(DI), (FPU_+392)(DI), X14)
+	LOADX((FPU_+400)(DI), (FPU_+408)(DI), X15)
 	JMP	bases
 notMine:
 	MOVQ	$TRAP_ELSEWHERE, TRAP_(DI)
 	CMPQ	USE_(DI), $0
 	JNE	stay
 	MOVQ	DI, R8
-	MOVQ	CPU_fpuOf(GS), DI
+	MOVQ	CPU_restOf(GS), DI
 	TESTQ	DI, DI
 	JEQ	load
 	MOVQ	CPU_irqSP(GS), SP
-	CALL	·saveFPU(SB)
+	CALL	·saveRest(SB)
 	MOVQ	CPU_kernelSP(GS), SP
 load:
 	MOVQ	R8, DI
@@ -132,21 +139,30 @@ load:
 noAVX:
 	FXRSTOR64 FPU_(DI)
 loaded:
-	MOVQ	DI, CPU_fpuOf(GS)
+	MOVQ	GSBASE_(DI), AX
+	CMPB	·fsgsbase(SB), $0
+	JEQ	slowGS
+	SWAPGS
+	WRGSBASEQ AX
+	SWAPGS
+	JMP	mine
+slowGS:
+	MOVL	$0xc0000102, CX
+	MOVQ	AX, DX
+	SHRQ	$32, DX
+	WRMSR
+mine:
+	MOVQ	DI, CPU_restOf(GS)
 	MOVQ	CPU_id(GS), AX
 	INCQ	AX
 	MOVQ	AX, USE_(DI)
 bases:
 	MOVQ	FSBASE_(DI), AX
-	MOVQ	GSBASE_(DI), SI
 	CMPB	·fsgsbase(SB), $0
 	JEQ	slow
 	RDFSBASEQ BX
 	MOVQ	BX, CPU_kernelFS(GS)
 	WRFSBASEQ AX
-	SWAPGS
-	WRGSBASEQ SI
-	SWAPGS
 	JMP	leave
 slow:
 	MOVL	$0xc0000100, CX
@@ -157,11 +173,6 @@ slow:
 	MOVQ	AX, CPU_kernelFS(GS)
 	MOVQ	BX, AX
 	MOVQ	BX, DX
-	SHRQ	$32, DX
-	WRMSR
-	MOVL	$0xc0000102, CX
-	MOVQ	SI, AX
-	MOVQ	SI, DX
 	SHRQ	$32, DX
 	WRMSR
 leave:
@@ -311,10 +322,6 @@ masked:
 	JEQ	slow
 	RDFSBASEQ AX
 	MOVQ	AX, FSBASE_(DI)
-	SWAPGS
-	RDGSBASEQ AX
-	SWAPGS
-	MOVQ	AX, GSBASE_(DI)
 	MOVQ	CPU_kernelFS(GS), AX
 	WRFSBASEQ AX
 	JMP	done
@@ -341,9 +348,16 @@ done:
 	MOVQ	(off)(SP), AX; \
 	MOVQ	AX, (FPU_+off)(DI)
 
-// saveFPU saves what is in this processor only of the registers of the context in DI.
-// It needs interrupts off, and uses AX, CX and DX.
-TEXT ·saveFPU(SB),NOSPLIT|NOFRAME,$0
+// saveRest saves what is in this processor only of the registers of the context in DI.
+// It needs interrupts off and 528 bytes of stack, and uses AX, CX and DX.
+TEXT ·saveRest(SB),NOSPLIT|NOFRAME,$0
+	CMPB	·fsgsbase(SB), $0
+	JEQ	fpu			// GSBASE_ has it
+	SWAPGS
+	RDGSBASEQ AX
+	SWAPGS
+	MOVQ	AX, GSBASE_(DI)
+fpu:
 	CMPB	·avx(SB), $0
 	JEQ	noAVX
 	MOVL	(FPU_+24)(DI), CX	// XSAVE writes MXCSR, too, and that is the kernel's
@@ -363,7 +377,7 @@ noAVX:
 	COPY(96); COPY(104); COPY(112); COPY(120); COPY(128); COPY(136); COPY(144); COPY(152)
 	MOVQ	CX, SP
 saved:
-	MOVQ	$0, CPU_fpuOf(GS)
+	MOVQ	$0, CPU_restOf(GS)
 	MOVQ	$0, USE_(DI)
 	RET
 
@@ -374,26 +388,26 @@ TEXT ·settle(SB),NOSPLIT|NOFRAME,$0-8
 	MOVQ	c+0(FP), DI
 	PUSHFQ
 	CLI
-	CMPQ	DI, CPU_fpuOf(GS)
+	CMPQ	DI, CPU_restOf(GS)
 	JNE	not
 	MOVQ	SP, R8
 	MOVQ	CPU_irqSP(GS), SP
-	CALL	·saveFPU(SB)
+	CALL	·saveRest(SB)
 	MOVQ	R8, SP
 not:
 	POPFQ
 	RET
 
-// fpuTrap continues trapEntry when another processor waits for the rest of a context's
+// restTrap continues trapEntry when another processor waits for the rest of a context's
 // registers: they are saved, unless the program they belong to runs right now, because
 // then it is another one. It returns.
-TEXT ·fpuTrap(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
-	MOVQ	CPU_fpuOf(GS), DI
+TEXT ·restTrap(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVQ	CPU_restOf(GS), DI
 	TESTQ	DI, DI
 	JEQ	nothing
 	CMPQ	DI, CPU_ctx(GS)
 	JEQ	nothing
-	CALL	·saveFPU(SB)
+	CALL	·saveRest(SB)
 nothing:
 	RET
 

@@ -91,7 +91,7 @@ func sysGetrandom(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 // sysArchPrctl implements arch_prctl(2): (code int, addr).
-func sysArchPrctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+func sysArchPrctl(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	const setGS, setFS, getFS, getGS = 0x1001, 0x1002, 0x1003, 0x1004
 	c := t.Ctx
 	switch a.Int(0) {
@@ -102,12 +102,14 @@ func sysArchPrctl(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		if a.Int(0) == setFS {
 			c.FSBase = a[1]
 		} else {
+			k.Machine.Settle(c)
 			c.GSBase = a[1]
 		}
 		return 0, nil
 	case getFS:
 		return 0, putUint64(t, a.Addr(1), c.FSBase)
 	case getGS:
+		k.Machine.Settle(c)
 		return 0, putUint64(t, a.Addr(1), c.GSBase)
 	}
 	return 0, errno.EINVAL

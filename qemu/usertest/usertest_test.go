@@ -157,9 +157,9 @@ func TestCalls(t *testing.T) {
 
 // TestOldCPU runs the tests of registers on a processor without AVX and FSGSBASE.
 func TestOldCPU(t *testing.T) {
-	out := run(t, qemu.Config{CPU: "qemu64", CPUs: 2}, "/test/fpu threads processes loops signal fork; grep -c -w avx /proc/cpuinfo; exit 0", bootLimit)
-	if n := strings.Count("\n"+out, "\nok "); n != 5 || !strings.Contains(out, "\n0\n") {
-		t.Errorf("of 5 tests without AVX %d passed:\n%s", n, out)
+	out := run(t, qemu.Config{CPU: "qemu64", CPUs: 2}, "/test/fpu threads processes loops signal fork gs_threads gs_inherited gs_fresh; grep -c -w avx /proc/cpuinfo; exit 0", bootLimit)
+	if n := strings.Count("\n"+out, "\nok "); n != 8 || !strings.Contains(out, "\n0\n") {
+		t.Errorf("of 8 tests without AVX %d passed:\n%s", n, out)
 	}
 }
 

@@ -1,10 +1,12 @@
 //go:build ignore
 
 /* fpu: registers of x87, MMX, SSE and AVX belong to their thread, whatever the kernel
- * and other threads do between two instructions. */
+ * and other threads do between two instructions, and so does the base of GS. */
 #include "calltest.h"
 
+#include <asm/prctl.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 
 enum { THREADS = 8, ROUNDS = 300 };
 
@@ -211,6 +213,112 @@ TEST(fork)
 		CHECKEQ(waitpid(p, &st, 0), p);
 		CHECKEQ(st, 0);
 	}
+}
+
+/* The base of GS, set by a call or by an instruction. */
+static uint64_t get_gs(void)
+{
+	uint64_t v = ~0ull;
+	syscall(SYS_arch_prctl, ARCH_GET_GS, &v);
+	return v;
+}
+
+static int set_gs(uint64_t v, int by_call)
+{
+	if (by_call)
+		return syscall(SYS_arch_prctl, ARCH_SET_GS, v) == 0;
+	__asm__ volatile("wrgsbase %0" : : "r"(v));
+	__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return 1;
+}
+
+static int has_fsgsbase(void)
+{
+	return getauxval(AT_HWCAP2) >> 1 & 1;
+}
+
+static void *work_gs(void *arg)
+{
+	unsigned who = (unsigned)(uintptr_t)arg;
+	struct timespec ts = {0, 20000};
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		uint64_t v = (uint64_t)who << 32 | round << 12, word[512 / 8] = {0}, seen;
+		if (round % 2) { /* memory that is there */
+			v = (uint64_t)word;
+			word[3] = round;
+		}
+		int good = set_gs(v, round % 3 == 0 || !has_fsgsbase());
+		if ((who + round) % 2)
+			sched_yield();
+		else
+			nanosleep(&ts, NULL);
+		good &= get_gs() == v;
+		if (has_fsgsbase()) {
+			__asm__ volatile("rdgsbase %0" : "=r"(seen));
+			good &= seen == v;
+		}
+		if (round % 2) {
+			__asm__ volatile("movq %%gs:24, %0" : "=r"(seen) : : "memory");
+			good &= seen == round;
+		}
+		if (!good)
+			__atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+TEST(gs_threads)
+{
+	pthread_t t[THREADS];
+
+	wrong = 0;
+	for (uintptr_t i = 0; i < THREADS; i++)
+		CHECKEQ(pthread_create(&t[i], NULL, i % 4 == 3 ? work : work_gs, (void *)i), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	CHECKEQ(wrong, 0);
+}
+
+static void change_gs(int sig)
+{
+	(void)sig;
+	set_gs(0x6000, 1);
+}
+
+/* A child has its parent's; a signal frame has none; a new program has 0. */
+TEST(gs_inherited)
+{
+	int st;
+
+	CHECK(set_gs(0x5000, !has_fsgsbase()));
+	pid_t p = fork();
+	if (p == 0) {
+		if (get_gs() != 0x5000 || !set_gs(0x7000, 1) || get_gs() != 0x7000)
+			_exit(1);
+		_exit(0);
+	}
+	CHECK(p > 0);
+	CHECKEQ(waitpid(p, &st, 0), p);
+	CHECKEQ(st, 0);
+	CHECKEQ(get_gs(), 0x5000);
+	signal(SIGUSR1, change_gs);
+	CHECK(raise(SIGUSR1) == 0);
+	CHECKEQ(get_gs(), 0x6000);
+	p = fork();
+	if (p == 0) {
+		dup2(open("/dev/null", O_WRONLY), 1);
+		execl("/proc/self/exe", "fpu", "gs_fresh", NULL);
+		_exit(1);
+	}
+	CHECK(p > 0);
+	CHECKEQ(waitpid(p, &st, 0), p);
+	CHECKEQ(st, 0);
+}
+
+TEST(gs_fresh)
+{
+	CHECKEQ(get_gs(), 0);
 }
 
 /* The upper halves of the registers of AVX. */
