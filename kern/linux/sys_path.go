@@ -321,7 +321,10 @@ func sysRenameat2(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 }
 
 func chmod(t *proc.Thread, fd int, path vm.Addr, mode uint32, flags int) (uintptr, error) {
-	return 0, at(t, fd, path, func(c *vfs.Caller, dir *file.File, path string) error {
+	if err := known(flags, vfs.AttrFlags); err != nil {
+		return 0, err
+	}
+	return 0, atFlags(t, fd, path, flags, func(c *vfs.Caller, dir *file.File, path string) error {
 		return c.Chmod(dir, path, mode, flags)
 	})
 }
@@ -332,6 +335,10 @@ func sysChmod(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 func sysFchmodat(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return chmod(t, a.Int(0), a.Addr(1), a.Uint(2), 0)
+}
+
+func sysFchmodat2(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
+	return chmod(t, a.Int(0), a.Addr(1), a.Uint(2), a.Int(3))
 }
 
 func sysFchmod(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {

@@ -209,6 +209,7 @@ var table = [...]struct {
 	436: {handler: sysCloseRange},
 	439: {handler: sysFaccessat2},
 	441: {handler: sysEpollPwait2},
+	452: {handler: sysFchmodat2},
 }
 
 // State says how much of a call works, for docs/syscalls.md.

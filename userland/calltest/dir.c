@@ -596,6 +596,29 @@ TEST(chown)
 	}
 }
 
+TEST(fchmodat2)
+{
+	const int nr = 452; /* since Linux 6.6 */
+
+	spew("f", "");
+	CHECK(symlink("f", "l") == 0);
+	int d = open(".", O_RDONLY | O_DIRECTORY), f = open("f", O_PATH);
+	if (syscall(nr, d, "f", 0640, 0) < 0 && errno == ENOSYS)
+		SKIP("no fchmodat2");
+	CHECKEQ(mode_of("f"), S_IFREG | 0640);
+	CHECK(syscall(nr, d, "l", 0604, 0) == 0);
+	CHECKEQ(mode_of("f"), S_IFREG | 0604);
+	CHECK(syscall(nr, d, "f", 0600, AT_SYMLINK_NOFOLLOW) == 0);
+	CHECKEQ(mode_of("f"), S_IFREG | 0600);
+	CHECKERR(syscall(nr, d, "l", 0644, AT_SYMLINK_NOFOLLOW), EOPNOTSUPP);
+	CHECK(syscall(nr, f, "", 0444, AT_EMPTY_PATH) == 0);
+	CHECKEQ(mode_of("f"), S_IFREG | 0444);
+	CHECKERR(syscall(nr, f, "", 0444, 0), ENOENT);
+	CHECKERR(syscall(nr, 999, "", 0444, 0), ENOENT);
+	CHECKERR(syscall(nr, 999, "", 0444, AT_EMPTY_PATH), EBADF);
+	CHECKERR(syscall(nr, 999, "", 0444, 0x8000), EINVAL);
+}
+
 TEST(permissions_file)
 {
 	if (geteuid() != 0)
