@@ -108,7 +108,7 @@ func (d *dir) Lookup(name string, excl bool) (vfs.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	e = &entry{in: d, name: le.Name, pos: -1, typ: le.Type, id: le.ID}
+	e = &entry{in: d, name: strings.Clone(le.Name), pos: -1, typ: le.Type, id: le.ID}
 	d.entries[e.name] = e
 	n, err := d.fs.summon(d, e)
 	if err != nil {

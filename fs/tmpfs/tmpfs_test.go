@@ -342,3 +342,65 @@ func TestEmptiedShrinks(t *testing.T) {
 		t.Errorf("%d chunks, and room for %d", n, b.f.own.most)
 	}
 }
+
+// TestRecent looks for names that were found a moment ago and have since been removed
+// or moved, or given to other files, many in each place of FS.recent.
+func TestRecent(t *testing.T) {
+	m := hosted.New(16 << 20)
+	defer m.Close()
+	b := newBench(t, m, Options{})
+	root := b.super.Root.(*dir)
+	root.fs.nextIno.Store(root.ino + recentNames - 1) // the same names get the same places
+	v, err := root.Make("sub", &vfs.Make{Mode: abi.S_IFDIR | 0o755})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := []*dir{root, v.(*dir)}
+	const names = 3 * recentNames
+	var want [2][names]vfs.Node
+	r := rand.New(rand.NewSource(1))
+	for range 20 * names {
+		i, k := r.Intn(2), r.Intn(names)
+		d, name, n := dirs[i], fmt.Sprint("n", k), want[i][k]
+		for range 2 {
+			if got, err := d.Lookup(name, false); got != n || (err == errno.ENOENT) != (n == nil) {
+				t.Fatalf("%s in %d: %v, %v; want %v", name, i, got, err, n)
+			}
+		}
+		switch other := want[1-i][k]; {
+		case n == nil:
+			if n, err = d.Make(name, &vfs.Make{Mode: abi.S_IFREG | 0o644}); err != nil {
+				t.Fatal(err)
+			}
+			n.Release() // the name keeps it
+			want[i][k] = n
+		case r.Intn(2) == 0:
+			n.Retain()
+			err = d.Remove(name, n)
+			n.Release()
+			want[i][k] = nil
+		case other != nil && r.Intn(2) == 0:
+			err = d.Exchange(name, n, dirs[1-i], name, other)
+			want[i][k], want[1-i][k] = other, n
+		default:
+			if other != nil {
+				other.Retain()
+			}
+			err = d.Rename(name, n, dirs[1-i], name, other)
+			if other != nil {
+				other.Release()
+			}
+			want[i][k], want[1-i][k] = nil, n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range root.fs.recent {
+		if e := root.fs.recent[i].Load(); e != nil && (e.node == nil || e.in.entries[e.name] != e) {
+			t.Errorf("place %d keeps an entry that is gone", i)
+		}
+	}
+	v.Release()
+	b.end()
+}

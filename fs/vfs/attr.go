@@ -62,8 +62,7 @@ func (c *Caller) Stat(dir *file.File, path string, flags int) (s abi.Stat, err e
 	if err != nil {
 		return s, err
 	}
-	s = l.Node.Attr()
-	s.Dev, s.Mount = l.Mount.Super.Dev, l.Mount.ID
+	s = l.Stat()
 	l.Release()
 	return s, nil
 }

@@ -34,7 +34,8 @@ type Node interface {
 // A Dir is a Node that is a directory. Its methods are called with the Tree
 // lock held: shared for Lookup, Where and ReadDir unless excl is true, else
 // exclusively. Names are checked: not empty, not "." or "..", no slash, at most
-// 255 bytes. Nodes that are passed belong to the same file system.
+// 255 bytes; a Dir that keeps one keeps a copy. Nodes that are passed belong to the
+// same file system.
 type Dir interface {
 	Node
 	// Lookup returns the file with a name, not retained, or ENOENT. If it

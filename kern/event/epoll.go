@@ -40,10 +40,11 @@ type itemKey struct {
 // An item is a file in an epoll. It holds no reference: when the file's last
 // one goes, hook removes the item, before the Impl is released.
 type item struct {
-	ep     *Epoll     // [const]
-	f      *file.File // [const]
-	fd     int        // [const]
-	kid    *Epoll     // [const] f's, nil if it is no epoll
+	ep     *Epoll      // [const]
+	f      *file.File  // [const]
+	fd     int         // [const]
+	p      file.Poller // [const] f's
+	kid    *Epoll      // [const] f's, nil if it is no epoll
 	q      *proc.Queue
 	w      proc.Watcher
 	hook   file.Hook
@@ -158,7 +159,7 @@ func (ep *Epoll) insert(p file.Poller, kid *Epoll, target *file.File, fd int, ev
 	if !ep.in.Charge(inst.Heap, itemCost) {
 		return errno.ENOMEM
 	}
-	it := &item{ep: ep, f: target, fd: fd, kid: kid, q: p.Queue(), want: ev.Events, data: ev.Data}
+	it := &item{ep: ep, f: target, fd: fd, p: p, kid: kid, q: p.Queue(), want: ev.Events, data: ev.Data}
 	it.events.Store(ev.Events)
 	it.hook.F = it.gone
 	if !target.AddHook(&it.hook) {
@@ -235,7 +236,7 @@ func (it *item) gone() {
 
 // askLocked queues it if it is ready. ep.mu is held.
 func (it *item) askLocked() {
-	if uint32(it.f.Poll())&it.events.Load()&^uint32(private) != 0 {
+	if uint32(it.p.Poll(it.f))&it.events.Load()&^uint32(private) != 0 {
 		it.fire()
 	}
 }
@@ -278,20 +279,6 @@ func (l *itemList) remove(it *item) {
 		l.tail = it.prev
 	}
 	it.next, it.prev = nil, nil
-}
-
-// take moves what is in m to the end of l.
-func (l *itemList) take(m *itemList) {
-	if m.head == nil {
-		return
-	}
-	m.head.prev = l.tail
-	if l.tail != nil {
-		l.tail.next = m.head
-	} else {
-		l.head = m.head
-	}
-	l.tail = m.tail
 }
 
 // pop takes the first item out; nil: none is left.
@@ -360,16 +347,16 @@ func Wait(t *proc.Thread, f *file.File, b *Batch, limit int, deadline int64) (in
 func (ep *Epoll) collect(b *Batch, limit int) int {
 	n := 0
 	limit = min(limit, len(b.Events))
-	var again itemList // level-triggered: to be asked again by the next call
+	var again *item // the first that is to be asked again by the next call: it is level-triggered
 	ep.mu.Lock()
 	ep.readyMu.Lock()
-	for n < limit && ep.ready.head != nil {
+	for n < limit && ep.ready.head != again {
 		it := ep.ready.head
 		ep.ready.remove(it)
 		it.queued = false
 		ep.readyMu.Unlock() // an event may come from now on
 		want := it.events.Load()
-		ev := uint32(it.f.Poll()) & want &^ uint32(private)
+		ev := uint32(it.p.Poll(it.f)) & want &^ uint32(private)
 		ep.readyMu.Lock()
 		if ev == 0 {
 			continue
@@ -379,14 +366,15 @@ func (ep *Epoll) collect(b *Batch, limit int) int {
 		if want&abi.EPOLLONESHOT != 0 {
 			it.events.Store(want & private)
 		} else if want&abi.EPOLLET == 0 {
-			if it.queued { // by an event just now: it is ours, though
-				ep.ready.remove(it)
+			if !it.queued { // else by an event just now
+				it.queued = true
+				ep.ready.append(it)
 			}
-			it.queued = true
-			again.append(it)
+			if again == nil {
+				again = it
+			}
 		}
 	}
-	ep.ready.take(&again)
 	more := ep.ready.head != nil
 	ep.readyMu.Unlock()
 	ep.mu.Unlock()
@@ -423,7 +411,7 @@ func (ep *Epoll) Poll(*file.File) file.Events {
 		if it == nil {
 			break
 		}
-		if uint32(it.f.Poll())&it.events.Load()&^uint32(private) != 0 {
+		if uint32(it.p.Poll(it.f))&it.events.Load()&^uint32(private) != 0 {
 			ep.requeue(it)
 			return abi.POLLIN | abi.POLLRDNORM
 		}

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"strings"
 
 	"mult/arch"
 	"mult/fs/vfs"
@@ -104,6 +105,7 @@ func sysExecve(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 // sysExecveat implements execveat(2): (dir int, path, argv, envp, flags int).
 func sysExecveat(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return 0, atFlags(t, a.Int(0), a.Addr(1), a.Int(4), func(_ *vfs.Caller, dir *file.File, path string) error {
+		path = strings.Clone(path) // the process keeps its end
 		return k.execUser(t, dir, path, a.Addr(2), a.Addr(3), a.Int(4), execName(a.Int(0), path))
 	})
 }

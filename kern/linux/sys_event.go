@@ -274,7 +274,13 @@ func epollWait(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Release()
+	stored, err := storeEvents(t, f, a.Addr(1), n, deadline)
+	f.Release()
+	return uintptr(stored), err
+}
+
+// storeEvents waits for up to n events of f, stores them, and returns how many.
+func storeEvents(t *proc.Thread, f *file.File, to vm.Addr, n int, deadline int64) (int, error) {
 	var batch event.Batch
 	got, err := event.Wait(t, f, &batch, n, deadline)
 	if err != nil || got == 0 {
@@ -284,19 +290,19 @@ func epollWait(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	for i := range batch.Events[:got] {
 		batch.Events[i].Encode(b[i*abi.EpollEventSize:])
 	}
-	if err := t.Uio.SetAt(t.Space(), a.Addr(1), uint64(got*abi.EpollEventSize)); err != nil {
+	if err := t.Uio.SetAt(t.Space(), to, uint64(got*abi.EpollEventSize)); err != nil {
 		return 0, err
 	}
 	done, err := t.Uio.CopyOut(b[:got*abi.EpollEventSize])
 	if err == nil {
-		return uintptr(got), nil
+		return got, nil
 	}
 	stored := done / abi.EpollEventSize
 	batch.Undo(f, stored, got)
-	if stored == 0 {
-		return 0, err
+	if stored > 0 {
+		err = nil
 	}
-	return uintptr(stored), nil
+	return stored, err
 }
 
 func sysEpollWait(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {

@@ -14,8 +14,14 @@ import (
 // pathMax is PATH_MAX: with the zero byte.
 const pathMax = 4096
 
+// getPath returns a path that may be kept.
 func getPath(t *proc.Thread, from vm.Addr) (string, error) {
 	return t.Space().CopyInString(from, pathMax)
+}
+
+// borrowPath returns a path for this call: what is kept of it is copied.
+func borrowPath(t *proc.Thread, from vm.Addr) (string, error) {
+	return t.Space().CopyInShort(from, pathMax, &t.Paths)
 }
 
 // known returns EINVAL for flags other than those in all.
@@ -35,7 +41,7 @@ func at(t *proc.Thread, fd int, path vm.Addr, f func(c *vfs.Caller, dir *file.Fi
 // atFlags is at for a path that may be empty, with AT_EMPTY_PATH in flags. Else
 // that is ENOENT, whatever the descriptor is.
 func atFlags(t *proc.Thread, fd int, path vm.Addr, flags int, f func(c *vfs.Caller, dir *file.File, path string) error) error {
-	p, err := getPath(t, path)
+	p, err := borrowPath(t, path)
 	if err != nil {
 		return err
 	}
@@ -71,7 +77,7 @@ func onFile(t *proc.Thread, fd int, f func(c *vfs.Caller, fl *file.File) error) 
 // open has its descriptor before it looks for the file, as on Linux: with none
 // left, nothing is made or truncated.
 func open(t *proc.Thread, fd int, path vm.Addr, flags, mode uint32) (uintptr, error) {
-	p, err := getPath(t, path)
+	p, err := borrowPath(t, path)
 	if err != nil {
 		return 0, err
 	}
@@ -125,10 +131,19 @@ func stat(t *proc.Thread, fd int, path, to vm.Addr, flags int) (uintptr, error) 
 		return 0, err
 	}
 	return 0, atFlags(t, fd, path, flags, func(c *vfs.Caller, dir *file.File, path string) error {
-		st, err := c.Stat(dir, path, flags)
+		if path == "" {
+			st, err := c.Stat(dir, path, flags) // perhaps of a file without a vnode
+			if err != nil {
+				return err
+			}
+			return putStat(t, to, &st)
+		}
+		l, err := c.Resolve(dir, path, flags)
 		if err != nil {
 			return err
 		}
+		st := l.Stat()
+		l.Release()
 		return putStat(t, to, &st)
 	})
 }

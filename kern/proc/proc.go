@@ -84,6 +84,9 @@ type Thread struct {
 	// needs none of its own.
 	Uio vm.Uio // [own]
 
+	// Paths makes those of calls.
+	Paths vm.Strings // [own]
+
 	// Fault is the last exception that raised a signal; children inherit
 	// it. The frames of all signals show it.
 	Fault Fault // [own]

@@ -131,6 +131,35 @@ func (s *Space) store(a Addr, n int, src []byte) (int, error) {
 // CopyInString reads a string that ends with a zero byte, which isn't part of
 // the result. ENAMETOOLONG means that there is none in the first max bytes.
 func (s *Space) CopyInString(a Addr, max int) (string, error) {
+	return s.CopyInShort(a, max, nil)
+}
+
+// Strings makes short strings, many in one piece of memory. Each keeps those beside
+// it: who wants one for longer than a system call copies it.
+type Strings struct{ piece strings.Builder }
+
+const (
+	pieceSize = 1024
+	maxShort  = 128
+)
+
+func (p *Strings) make(b []byte) string {
+	if p == nil || len(b) > maxShort {
+		return string(b)
+	}
+	at := p.piece.Len()
+	if p.piece.Cap()-at < len(b) {
+		p.piece.Reset()
+		p.piece.Grow(pieceSize)
+		at = 0
+	}
+	p.piece.Write(b)
+	return p.piece.String()[at:]
+}
+
+// CopyInShort is CopyInString for strings that are mostly short and don't last,
+// such as paths: p makes them, unless it is nil.
+func (s *Space) CopyInShort(a Addr, max int, p *Strings) (string, error) {
 	str := ""
 	for len(str) < max {
 		at := uint64(a) + uint64(len(str))
@@ -140,17 +169,17 @@ func (s *Space) CopyInString(a Addr, max int) (string, error) {
 		off := int(at % PageSize)
 		n := min(max-len(str), PageSize-off)
 		s.mu.RLock()
-		p, err := s.page(at, Read)
+		page, err := s.page(at, Read)
 		if err != nil {
 			s.mu.RUnlock()
 			return "", err
 		}
-		part := p[off : off+n]
+		part := page[off : off+n]
 		end := bytes.IndexByte(part, 0)
 		if end >= 0 {
 			part = part[:end]
 		}
-		more := string(part)
+		more := p.make(part)
 		s.mu.RUnlock()
 		if str != "" { // it goes on from the page before
 			more = str + more

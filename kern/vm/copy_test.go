@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,36 @@ func TestCopyInString(t *testing.T) {
 		if _, err := s.CopyInString(a, 100); err != errno.EFAULT {
 			t.Errorf("at %#x: %v, want EFAULT", uint64(a), err)
 		}
+	}
+}
+
+// TestCopyInShort makes more strings than one piece holds: none changes afterwards.
+func TestCopyInShort(t *testing.T) {
+	w := newWorld(t, 8*mib)
+	s := w.space()
+	must(t, s, MapArgs{Addr: base, Len: PageSize, Prot: rw, Fixed: true})
+	var p Strings
+	var want, got []string
+	for i := range 200 {
+		str := strings.Repeat(string(rune('a'+i%26)), i)
+		if err := s.CopyOut(base, append([]byte(str), 0)); err != nil {
+			t.Fatal(err)
+		}
+		one, err := s.CopyInShort(base, 4096, &p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, got = append(want, str), append(got, one)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the strings are %.20q", got)
+	}
+	str := strings.Repeat("s", 30)
+	if err := s.CopyOut(base, append([]byte(str), 0)); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(300, func() { s.CopyInShort(base, 4096, &p) }); n != 0 {
+		t.Errorf("%v allocations for a short string", n)
 	}
 }
 
