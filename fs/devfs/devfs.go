@@ -183,12 +183,11 @@ func (o *opened) Read(t *proc.Thread, f *file.File, u *vm.Uio, off int64) error 
 	case o.d.null:
 		return nil
 	case o.d.random == nil:
-		for u.Len() > 0 {
-			if _, err := u.Zero(min(u.Len(), piece)); err != nil || stop(t) {
+		for {
+			if _, err := u.Zero(min(u.Len(), piece)); err != nil || u.Len() == 0 || stop(t) {
 				return err
 			}
 		}
-		return nil
 	}
 	return o.readRandom(t, u)
 }

@@ -23,7 +23,7 @@ func withFile(t *proc.Thread, fd int, f func(f *file.File) (uintptr, error)) (ui
 
 // sysRead implements read(2): (fd int, buf, size).
 func sysRead(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	f, err := file.Of(t.Proc).Get(a.Int(0))
+	f, err := file.Of(t.Proc).GetPath(a.Int(0)) // O_PATH is neither readable nor writable
 	if err != nil {
 		return 0, err
 	}
@@ -39,7 +39,7 @@ func sysRead(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 
 // sysWrite implements write(2): (fd int, buf, size).
 func sysWrite(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	f, err := file.Of(t.Proc).Get(a.Int(0))
+	f, err := file.Of(t.Proc).GetPath(a.Int(0)) // O_PATH is neither readable nor writable
 	if err != nil {
 		return 0, err
 	}
