@@ -48,8 +48,9 @@ func New(in *inst.Inst) (*vfs.Super, error) {
 		return nil, errno.ENOMEM
 	}
 	f := &fs{in: in, nodes: make(map[int]*node)}
-	f.root = &dir{node: node{fs: f, ino: rootIno, mode: abi.S_IFDIR | 0o755, now: vfs.Now()}}
-	f.ptmx = &node{fs: f, ino: ptmxIno, mode: abi.S_IFCHR | 0o666, now: vfs.Now(), rdev: abi.Mkdev(majorAux, minorPtmx)}
+	f.root = &dir{node: node{fs: f, stat: newStat(rootIno, abi.S_IFDIR|0o755, 0)}}
+	f.root.stat.Nlink = 2
+	f.ptmx = &node{fs: f, stat: newStat(ptmxIno, abi.S_IFCHR|0o666, abi.Mkdev(majorAux, minorPtmx))}
 	f.super.Type, f.super.Source, f.super.Inst = "devpts", "devpts", in
 	f.super.Dev = vfs.NextDev(in)
 	f.super.Root = f.root
@@ -87,7 +88,8 @@ func (f *fs) find(n int, excl bool) (*node, error) {
 		if !f.in.Charge(inst.Heap, nodeCharge) {
 			return nil, errno.ENOMEM
 		}
-		v = &node{fs: f, ino: slave0 + uint64(n), mode: abi.S_IFCHR | 0o620, uid: p.UID, gid: 5, rdev: p.Rdev(), now: vfs.Now(), pty: p.Serial}
+		v = &node{fs: f, stat: newStat(slave0+uint64(n), abi.S_IFCHR|0o620, p.Rdev()), pty: p.Serial}
+		v.stat.UID, v.stat.GID = p.UID, 5
 		v.refs.Store(1)
 		f.nodes[n] = v
 	}
@@ -98,16 +100,18 @@ func (f *fs) find(n int, excl bool) (*node, error) {
 type node struct {
 	base vfs.Base
 	fs   *fs    // [const]
-	ino  uint64 // [const]
-	rdev uint64 // [const]
 	pty  uint64 // [const] Serial of the slave's terminal, which this doesn't keep alive; 0: no slave
 	// refs counts the users of a slave's node, and one for being listed.
 	refs atomic.Int64
 
-	mu       sync.Mutex
-	mode     uint32       // [mu]
-	uid, gid uint32       // [mu]
-	now      abi.Timespec // [mu] of the last change of attributes
+	mu   sync.Mutex
+	stat abi.Stat // [mu to write, and to read what SetAttr changes]
+}
+
+// newStat returns the attributes of a new node.
+func newStat(ino uint64, mode uint32, rdev uint64) abi.Stat {
+	now := vfs.Now()
+	return abi.Stat{Ino: ino, Nlink: 1, Mode: mode, Rdev: rdev, Blksize: 1024, Atime: now, Mtime: now, Ctime: now}
 }
 
 func (n *node) Base() *vfs.Base   { return &n.base }
@@ -127,21 +131,14 @@ func (n *node) drop() {
 func (n *node) Access() (mode, uid, gid uint32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.mode, n.uid, n.gid
+	return n.stat.Mode, n.stat.UID, n.stat.GID
 }
 
 // Attr implements vfs.Node.
 func (n *node) Attr() abi.Stat {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := abi.Stat{
-		Ino: n.ino, Nlink: 1, Mode: n.mode, UID: n.uid, GID: n.gid, Rdev: n.rdev, Blksize: 1024,
-		Atime: n.now, Mtime: n.now, Ctime: n.now,
-	}
-	if n.mode&abi.S_IFMT == abi.S_IFDIR {
-		s.Nlink = 2
-	}
-	return s
+	return n.stat
 }
 
 // SetAttr implements vfs.Node: grantpt(3), mesg(1), login(1).
@@ -151,16 +148,7 @@ func (n *node) SetAttr(s *vfs.SetAttr) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if s.Mask&vfs.SetMode != 0 {
-		n.mode = n.mode&abi.S_IFMT | s.Mode&0o7777
-	}
-	if s.Mask&vfs.SetUID != 0 {
-		n.uid = s.UID
-	}
-	if s.Mask&vfs.SetGID != 0 {
-		n.gid = s.GID
-	}
-	n.now = vfs.Now()
+	s.Apply(&n.stat)
 	return nil
 }
 

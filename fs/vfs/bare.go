@@ -43,23 +43,6 @@ func (b *bare) SetAttr(s *SetAttr) error {
 	if !ok {
 		return errno.EOPNOTSUPP
 	}
-	c.Change(func(st *abi.Stat) {
-		if s.Mask&SetMode != 0 {
-			st.Mode = st.Mode&abi.S_IFMT | s.Mode
-		}
-		if s.Mask&SetUID != 0 {
-			st.UID = s.UID
-		}
-		if s.Mask&SetGID != 0 {
-			st.GID = s.GID
-		}
-		if s.Mask&SetAtime != 0 {
-			st.Atime = s.Atime
-		}
-		if s.Mask&SetMtime != 0 {
-			st.Mtime = s.Mtime
-		}
-		st.Ctime = Now()
-	})
+	c.Change(s.Apply)
 	return nil
 }

@@ -155,6 +155,26 @@ type SetAttr struct {
 	Atime, Mtime abi.Timespec
 }
 
+// Apply makes the changes in st, but for the size, and sets the time of change.
+func (s *SetAttr) Apply(st *abi.Stat) {
+	if s.Mask&SetMode != 0 {
+		st.Mode = st.Mode&abi.S_IFMT | s.Mode
+	}
+	if s.Mask&SetUID != 0 {
+		st.UID = s.UID
+	}
+	if s.Mask&SetGID != 0 {
+		st.GID = s.GID
+	}
+	if s.Mask&SetAtime != 0 {
+		st.Atime = s.Atime
+	}
+	if s.Mask&SetMtime != 0 {
+		st.Mtime = s.Mtime
+	}
+	st.Ctime = Now()
+}
+
 // Base is what vfs keeps for a Node, which contains it.
 type Base struct {
 	mounts  atomic.Int32          // mounts that cover the node

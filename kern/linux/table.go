@@ -65,7 +65,7 @@ var table = [...]struct {
 	61:  {handler: sysWait4},
 	62:  {handler: sysKill},
 	63:  {handler: sysUname},
-	72:  {sysFcntl, "leases, notification, seals, SIGIO"},
+	72:  {sysFcntl, "leases, notification, seals, SIGIO, O_DIRECT of pipes"},
 	73:  {handler: sysFlock},
 	74:  {handler: sysFsync},
 	75:  {handler: sysFdatasync},

@@ -84,6 +84,24 @@ TEST(isatty)
 	CHECK(S_ISCHR(st.st_mode));
 }
 
+TEST(attributes)
+{
+	struct timespec times[2] = {{1000, 1}, {2000, 2}};
+	struct stat st;
+
+	term();
+	CHECK(fchmod(s, 0604) == 0);
+	CHECK(fchown(s, 12, 34) == 0);
+	CHECK(futimens(s, times) == 0);
+	CHECK(fstat(s, &st) == 0);
+	CHECKEQ(st.st_mode, S_IFCHR | 0604);
+	CHECKEQ(st.st_uid, 12);
+	CHECKEQ(st.st_gid, 34);
+	CHECKEQ(st.st_atime, 1000);
+	CHECKEQ(st.st_mtime, 2000);
+	CHECK(st.st_ctime > 2000);
+}
+
 TEST(canonical)
 {
 	char buf[100];
