@@ -306,9 +306,12 @@ func (ep *Epoll) requeue(it *item) {
 // A Batch is the events that one call of Wait found: fewer than there are is
 // always right. It is on the stack of each call, and most find few.
 type Batch struct {
-	Events [batchSize]abi.EpollEvent
-	items  [batchSize]*item // whose they are
+	raw   [batchSize * abi.EpollEventSize]byte // as programs see them
+	items [batchSize]*item                     // whose they are
 }
+
+// Bytes returns the first n events, as programs see them.
+func (b *Batch) Bytes(n int) []byte { return b.raw[:n*abi.EpollEventSize] }
 
 const batchSize = 16
 
@@ -346,7 +349,7 @@ func Wait(t *proc.Thread, f *file.File, b *Batch, limit int, deadline int64) (in
 // collect asks the items that may be ready, each once, and returns how many are.
 func (ep *Epoll) collect(b *Batch, limit int) int {
 	n := 0
-	limit = min(limit, len(b.Events))
+	limit = min(limit, batchSize)
 	var again *item // the first that is to be asked again by the next call: it is level-triggered
 	ep.mu.Lock()
 	ep.readyMu.Lock()
@@ -361,7 +364,9 @@ func (ep *Epoll) collect(b *Batch, limit int) int {
 		if ev == 0 {
 			continue
 		}
-		b.Events[n], b.items[n] = abi.EpollEvent{Events: ev, Data: it.data}, it
+		found := abi.EpollEvent{Events: ev, Data: it.data}
+		found.Encode(b.raw[n*abi.EpollEventSize:])
+		b.items[n] = it
 		n++
 		if want&abi.EPOLLONESHOT != 0 {
 			it.events.Store(want & private)

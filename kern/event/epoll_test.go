@@ -25,6 +25,16 @@ func epoll(tb testing.TB, k *kernel) *file.File {
 
 func event(ev uint32, data uint64) abi.EpollEvent { return abi.EpollEvent{Events: ev, Data: data} }
 
+func (b *Batch) event(i int) abi.EpollEvent { return b.events(i + 1)[i] }
+
+func (b *Batch) events(n int) []abi.EpollEvent {
+	out := make([]abi.EpollEvent, n)
+	for i := range out {
+		out[i].Decode(b.raw[i*abi.EpollEventSize:])
+	}
+	return out
+}
+
 // plain is an Impl that can't be polled.
 type plain struct{ Counter }
 
@@ -127,8 +137,8 @@ func TestTriggers(t *testing.T) {
 		wait := func(i int) {
 			t.Helper()
 			n, err := Wait(k.T, ep, &out, 4, 0)
-			if n != tt.want[i] || err != nil || n == 1 && out.Events[0] != event(abi.POLLIN, 42) {
-				t.Errorf("%s, %d: %d, %v, %v", tt.name, i, n, err, out.Events[0])
+			if n != tt.want[i] || err != nil || n == 1 && out.event(0) != event(abi.POLLIN, 42) {
+				t.Errorf("%s, %d: %d, %v, %v", tt.name, i, n, err, out.event(0))
 			}
 		}
 		write := func() { w.Write(k.T, vm.KernelUio([]byte{1})) }
@@ -144,8 +154,8 @@ func TestTriggers(t *testing.T) {
 		wait(4)
 		// A hang-up is told unasked, unless a oneshot has been used up.
 		w.Release()
-		if n, _ := Wait(k.T, ep, &out, 4, 0); n != 1 || out.Events[0].Events != abi.POLLHUP {
-			t.Errorf("%s: hang-up: %d, %#x", tt.name, n, out.Events[0].Events)
+		if n, _ := Wait(k.T, ep, &out, 4, 0); n != 1 || out.event(0).Events != abi.POLLHUP {
+			t.Errorf("%s: hang-up: %d, %#x", tt.name, n, out.event(0).Events)
 		}
 		ep.Release()
 		r.Release()
@@ -172,8 +182,8 @@ func TestUndo(t *testing.T) {
 		if n, _ := Wait(k.T, ep, &out, 3, 0); n != 3 {
 			t.Fatalf("%#x: %d events", ev, n)
 		}
-		first := out.Events[0].Data
-		removed := int(out.Events[2].Data)
+		first := out.event(0).Data
+		removed := int(out.event(2).Data)
 		Control(ep, abi.EPOLL_CTL_DEL, files[removed], removed, event(0, 0))
 		out.Undo(ep, 1, 3)
 		want := 1
@@ -181,8 +191,8 @@ func TestUndo(t *testing.T) {
 			want = 2 // the first one is told again as well
 		}
 		n, _ := Wait(k.T, ep, &out, 3, 0)
-		if n != want || out.Events[0].Data == first && n == 1 {
-			t.Errorf("%#x: %d events after Undo, want %d: %v", ev, n, want, out.Events[:n])
+		if n != want || out.event(0).Data == first && n == 1 {
+			t.Errorf("%#x: %d events after Undo, want %d: %v", ev, n, want, out.events(n))
 		}
 		ep.Release()
 		for _, f := range files {
@@ -208,7 +218,7 @@ func TestFair(t *testing.T) {
 		if n != 3 || err != nil {
 			t.Fatal(n, err)
 		}
-		for _, e := range out.Events[:n] {
+		for _, e := range out.events(n) {
 			seen[e.Data]++
 		}
 	}
@@ -248,8 +258,8 @@ func TestNested(t *testing.T) {
 		t.Error(n)
 	}
 	done := k.Spawn(t, proctest.ThreadFlags, func(c *proc.Thread) {
-		if n, err := Wait(c, top, &out, 4, proc.Forever); n != 1 || err != nil || out.Events[0].Data != 2 {
-			t.Error(n, err, out.Events[0])
+		if n, err := Wait(c, top, &out, 4, proc.Forever); n != 1 || err != nil || out.event(0).Data != 2 {
+			t.Error(n, err, out.event(0))
 		}
 	})
 	put(k.T, e, 1)

@@ -286,14 +286,11 @@ func storeEvents(t *proc.Thread, f *file.File, to vm.Addr, n int, deadline int64
 	if err != nil || got == 0 {
 		return 0, err
 	}
-	var b [len(batch.Events) * abi.EpollEventSize]byte
-	for i := range batch.Events[:got] {
-		batch.Events[i].Encode(b[i*abi.EpollEventSize:])
-	}
-	if err := t.Uio.SetAt(t.Space(), to, uint64(got*abi.EpollEventSize)); err != nil {
+	b := batch.Bytes(got)
+	if err := t.Uio.SetAt(t.Space(), to, uint64(len(b))); err != nil {
 		return 0, err
 	}
-	done, err := t.Uio.CopyOut(b[:got*abi.EpollEventSize])
+	done, err := t.Uio.CopyOut(b)
 	if err == nil {
 		return got, nil
 	}
