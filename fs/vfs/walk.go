@@ -48,14 +48,6 @@ type end struct {
 	links int
 }
 
-func (w *walker) lock() {
-	if tree := &w.mount.Super.Tree; w.excl {
-		tree.Lock()
-	} else {
-		tree.RLock()
-	}
-}
-
 func (w *walker) unlock() {
 	if tree := &w.mount.Super.Tree; w.excl {
 		tree.Unlock()
@@ -89,7 +81,7 @@ func (w *walker) jump(l Loc) {
 	}
 	w.mount.refs.Add(-1)
 	w.mount, w.node, w.held, w.excl = l.Mount, l.Node, true, false
-	w.lock()
+	w.mount.Super.Tree.RLock()
 }
 
 // exclusive makes the lock an exclusive one. Others may have changed
@@ -98,7 +90,7 @@ func (w *walker) exclusive() {
 	w.hold()
 	w.unlock()
 	w.excl = true
-	w.lock()
+	w.mount.Super.Tree.Lock()
 }
 
 // next takes the next name off the path, "" if there is none; last reports whether
@@ -176,7 +168,7 @@ func (c *Caller) walk(start Loc, path string, flags, links int) (Loc, end, error
 	if path == "" || path[0] != '/' { // else it starts at the root
 		w.root = c.FS.borrowRoot()
 	}
-	w.lock()
+	w.mount.Super.Tree.RLock()
 	err := w.run()
 	w.hold()
 	w.unlock()
@@ -271,7 +263,8 @@ func (w *walker) link(n Node) error {
 		w.hold()
 		w.unlock()
 		l, err := j.Jump(w.c)
-		w.lock()
+		w.excl = false
+		w.mount.Super.Tree.RLock()
 		n.Release()
 		if err != nil {
 			return err
