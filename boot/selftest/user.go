@@ -86,13 +86,18 @@ func (s *userSpace) thread(program int) *arch.Context {
 	c.IP = userText + uint64(p[program]-p[0]&^4095)
 	c.SP = userStack - 64
 	c.Root = s.root
-	contexts = append(contexts, c)
+	contexts.Lock()
+	contexts.all = append(contexts.all, c)
+	contexts.Unlock()
 	return c
 }
 
 // contexts are all there ever were: a processor may have a part of one until it runs
 // another.
-var contexts []*arch.Context
+var contexts struct {
+	sync.Mutex
+	all []*arch.Context
+}
 
 // testUser enters user mode and comes back in every way there is.
 func testUser(e *env) error {

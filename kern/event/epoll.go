@@ -350,11 +350,15 @@ func Wait(t *proc.Thread, f *file.File, b *Batch, limit int, deadline int64) (in
 func (ep *Epoll) collect(b *Batch, limit int) int {
 	n := 0
 	limit = min(limit, batchSize)
-	var again *item // the first that is to be asked again by the next call: it is level-triggered
-	ep.mu.Lock()
+	ep.mu.Lock() // until then, none but the loop takes an item out
+	defer ep.mu.Unlock()
 	ep.readyMu.Lock()
-	for n < limit && ep.ready.head != again {
+	last := ep.ready.tail // what comes behind it is for the next call
+	for n < limit && last != nil {
 		it := ep.ready.head
+		if it == last {
+			last = nil
+		}
 		ep.ready.remove(it)
 		it.queued = false
 		ep.readyMu.Unlock() // an event may come from now on
@@ -370,19 +374,13 @@ func (ep *Epoll) collect(b *Batch, limit int) int {
 		n++
 		if want&abi.EPOLLONESHOT != 0 {
 			it.events.Store(want & private)
-		} else if want&abi.EPOLLET == 0 {
-			if !it.queued { // else by an event just now
-				it.queued = true
-				ep.ready.append(it)
-			}
-			if again == nil {
-				again = it
-			}
+		} else if want&abi.EPOLLET == 0 && !it.queued { // level-triggered, and no event just now
+			it.queued = true
+			ep.ready.append(it)
 		}
 	}
 	more := ep.ready.head != nil
 	ep.readyMu.Unlock()
-	ep.mu.Unlock()
 	if more {
 		ep.q.Wake(1)
 	}

@@ -229,6 +229,47 @@ func TestFair(t *testing.T) {
 	}
 }
 
+// A prod is a Counter that has another change whenever it is asked.
+type prod struct {
+	Counter
+	other func()
+}
+
+func (p *prod) Poll(f *file.File) file.Events {
+	p.other()
+	return p.Counter.Poll(f)
+}
+
+// TestOnce: an item is told once by a call, whatever happens meanwhile.
+func TestOnce(t *testing.T) {
+	for _, ev := range []uint32{abi.POLLIN | abi.EPOLLET, abi.POLLIN} {
+		k := newKernel(t)
+		ep := epoll(t, k)
+		a, err := NewEventfd(k.T, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.In.Charge(inst.Heap, counterCost)
+		b, err := file.New(k.In, &prod{Counter{in: k.In, n: 1}, func() {
+			a.Write(k.T, vm.KernelUio([]byte{1, 0, 0, 0, 0, 0, 0, 0}))
+		}}, abi.O_RDWR)
+		if err != nil {
+			t.Fatal(err)
+		}
+		Control(ep, abi.EPOLL_CTL_ADD, a, 1, event(ev, 1))
+		Control(ep, abi.EPOLL_CTL_ADD, b, 2, event(ev, 2))
+		var out Batch
+		n, err := Wait(k.T, ep, &out, 8, 0)
+		if n != 2 || err != nil || out.event(0).Data == out.event(1).Data {
+			t.Errorf("%#x: %d events, %v: %v", ev, n, err, out.events(n))
+		}
+		// What happened meanwhile is told by the next call.
+		if n, _ := Wait(k.T, ep, &out, 8, 0); n == 0 || out.event(0).Data != 1 {
+			t.Errorf("%#x: then %d events: %v", ev, n, out.events(n))
+		}
+	}
+}
+
 func TestNested(t *testing.T) {
 	k := newKernel(t)
 	var out Batch

@@ -274,8 +274,8 @@ func epollWait(t *proc.Thread, a *Args, deadline int64) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer f.Release()
 	stored, err := storeEvents(t, f, a.Addr(1), n, deadline)
-	f.Release()
 	return uintptr(stored), err
 }
 

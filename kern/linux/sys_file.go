@@ -27,13 +27,13 @@ func sysRead(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer f.Release()
 	n := 0
 	if !f.Readable() { // before the buffer is looked at
 		err = errno.EBADF
 	} else if err = t.Uio.SetAt(t.Space(), a.Addr(1), a.Size(2)); err == nil {
 		n, err = f.Read(t, &t.Uio)
 	}
-	f.Release()
 	return uintptr(n), err
 }
 
@@ -43,13 +43,13 @@ func sysWrite(_ *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer f.Release()
 	n := 0
 	if !f.Writable() {
 		err = errno.EBADF
 	} else if err = t.Uio.SetAt(t.Space(), a.Addr(1), a.Size(2)); err == nil {
 		n, err = f.Write(t, &t.Uio)
 	}
-	f.Release()
 	return uintptr(n), err
 }
 

@@ -152,6 +152,15 @@ func (s *Sched) Renice(t *proc.Thread) {
 		w = idleWeight
 	}
 	h.weight.Store(w)
+	// With little weight it may have got far ahead, further than charge lets it now.
+	if limit := h.g.minVT.Load() + lead*unit/w; h.vt.Load() > limit {
+		s.mu.Lock()
+		lower(&h.vt, limit)
+		if h.at >= 0 {
+			h.g.queue.fix(h.at)
+		}
+		s.mu.Unlock()
+	}
 }
 
 // charge adds the time that h has had since the last charge to virtual times.
@@ -175,6 +184,16 @@ func advance(v *atomic.Int64, d, limit int64) {
 		old := v.Load()
 		n := max(old, min(old+d, limit))
 		if n == old || v.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// lower makes v at most n.
+func lower(v *atomic.Int64, n int64) {
+	for {
+		old := v.Load()
+		if old <= n || v.CompareAndSwap(old, n) {
 			return
 		}
 	}

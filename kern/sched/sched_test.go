@@ -238,6 +238,48 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// TestNoLongerIdle: who is taken out of SCHED_IDLE does not wait for the time that he
+// had under it.
+func TestNoLongerIdle(t *testing.T) {
+	w := newWorld(t, 1)
+	var idle atomic.Pointer[proc.Thread]
+	var waited, stop atomic.Int64
+	w.start("idle", func(t *proc.Thread) {
+		w.fork(t, func(c *proc.Thread) {
+			for n := int64(0); w.user(c, time.Millisecond) && stop.Load() == 0; {
+				switch i := idle.Load(); {
+				case i == nil:
+				case n > 0:
+					n++
+					waited.Store(n)
+				case of(i).queued.Load() && of(i).vt.Load() > of(i).g.minVT.Load()+int64(time.Second):
+					if err := c.SetPolicy(i.TID, proc.SCHED_OTHER); err != nil {
+						w.t.Error(err)
+					}
+					n = 1
+				}
+			}
+		})
+		w.fork(t, func(c *proc.Thread) {
+			if err := c.SetPolicy(0, proc.SCHED_IDLE); err != nil {
+				w.t.Error(err)
+			}
+			idle.Store(c)
+			for waited.Load() == 0 && w.user(c, 4*time.Millisecond) {
+			}
+			if n := waited.Load(); n == 0 || n > 100 {
+				w.t.Errorf("it waited for %d ms of another's time", n)
+			}
+			stop.Store(1)
+		})
+		for stop.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		t.ExitGroup(0)
+	})
+	w.finish(1)
+}
+
 func TestInstances(t *testing.T) {
 	w := newWorld(t, 1)
 	m := w.meter(11, 4000)
