@@ -34,7 +34,7 @@ while [ $(date +%%s) -lt $end ]; do for p in %s; do echo program $p; ./$p; done;
 	program, passed := "", 0
 	line := regexp.MustCompile(`^(program|ok|FAIL|skip) (\S+?)(:.*)?$`)
 	for {
-		m := g.Expect(`\n((?:program|ok|FAIL|skip) \S.*|enough|.*kernel fault.*|.*panic: .*)\n`, time.Until(end))
+		m := g.Expect(`(?m)^((?:program|ok|FAIL|skip) \S.*|enough|.*kernel fault.*|.*panic: .*)\n`, time.Until(end))
 		if m[1] == "enough" {
 			break
 		}
