@@ -9,32 +9,25 @@ import (
 type Resource int
 
 const (
-	Frames Resource = iota // page frames: memory of programs, page tables, content of files
-	Heap                   // bytes of the kernel's own memory, rounded up as the caller thinks fit
+	Frames    Resource = iota // page frames: memory of programs, page tables, content of files
+	Heap                      // bytes of the kernel's own memory, rounded up as the caller thinks fit
+	Instances                 // instances below
 	numResources
 )
 
-// account is what an instance has of a resource.
-type account struct{ used, limit atomic.Int64 }
+// NoLimit is the limit of who has none of his own.
+const NoLimit = math.MaxInt64
 
-func (in *Inst) initAccounts() {
-	for i := range in.account {
-		in.account[i].limit.Store(math.MaxInt64)
-	}
-}
+// account is what an instance, with all below it, has of a resource.
+type account struct{ used, limit, refused atomic.Int64 }
 
-// Charge takes n of a resource; it reports false, and takes nothing, if the
-// limit of in doesn't allow it. The caller hands the same amount back by
-// Uncharge when what it was taken for is gone.
-func (in *Inst) Charge(r Resource, n int64) bool {
-	if r == Heap && in.full != nil && in.full() {
-		return false
-	}
-	a := &in.account[r]
+// take adds n if the limit allows it.
+func (a *account) take(n int64) bool {
 	for {
 		// What is refused must not be seen by others that charge.
 		u := a.used.Load()
 		if u > a.limit.Load()-n {
+			a.refused.Add(1)
 			return false
 		}
 		if a.used.CompareAndSwap(u, u+n) {
@@ -43,24 +36,69 @@ func (in *Inst) Charge(r Resource, n int64) bool {
 	}
 }
 
-// SetFull sets what tells that the kernel's own memory is used up, whatever
-// instances are charged for: objects that are left of many keep the memory
-// around them. Charge refuses any Heap then. It is called before in has
-// processes; its children inherit it.
-func (in *Inst) SetFull(full func() bool) { in.full = full }
+// Charge takes n of a resource for in, and so for all above it; it reports false,
+// and takes nothing, if the limit of one of them doesn't allow it. The caller hands
+// the same amount back by Uncharge when what it was taken for is gone.
+func (in *Inst) Charge(r Resource, n int64) bool {
+	if r == Heap && in.sys.Full != nil && in.sys.Full() {
+		return false
+	}
+	for a := in; a != nil; a = a.Parent {
+		if !a.account[r].take(n) {
+			for b := in; b != a; b = b.Parent {
+				b.account[r].used.Add(-n)
+			}
+			return false
+		}
+	}
+	return true
+}
 
 // Uncharge gives n of a resource back.
 func (in *Inst) Uncharge(r Resource, n int64) {
-	if in.account[r].used.Add(-n) < 0 {
-		panic("inst: more of a resource given back than was taken")
+	for a := in; a != nil; a = a.Parent {
+		if a.account[r].used.Add(-n) < 0 {
+			panic("inst: more of a resource given back than was taken")
+		}
 	}
 }
 
-// Used returns what in has of a resource.
+// Used returns what in, with all below it, has of a resource.
 func (in *Inst) Used(r Resource) int64 { return in.account[r].used.Load() }
 
-// Limit returns what in may have of a resource.
-func (in *Inst) Limit(r Resource) int64 { return in.account[r].limit.Load() }
+// Own returns what in has of a resource by itself. Who charges meanwhile may be
+// counted or not.
+func (in *Inst) Own(r Resource) int64 {
+	in.sys.mu.RLock()
+	defer in.sys.mu.RUnlock()
+	n := in.Used(r)
+	for _, c := range in.children {
+		n -= c.Used(r)
+	}
+	return max(n, 0)
+}
+
+// Limit returns what in may have of a resource: its limit, or that of one above if
+// that is less.
+func (in *Inst) Limit(r Resource) int64 {
+	n := int64(NoLimit)
+	for a := in; a != nil; a = a.Parent {
+		n = min(n, a.account[r].limit.Load())
+	}
+	return n
+}
+
+// Left returns how much more of a resource in can get.
+func (in *Inst) Left(r Resource) int64 {
+	n := int64(NoLimit)
+	for a := in; a != nil; a = a.Parent {
+		n = min(n, max(0, a.account[r].limit.Load()-a.Used(r)))
+	}
+	return n
+}
+
+// Refused returns how often the limit of in was in the way of a Charge.
+func (in *Inst) Refused(r Resource) int64 { return in.account[r].refused.Load() }
 
 // SetLimit sets what in may have of a resource; what it has beyond stays.
 func (in *Inst) SetLimit(r Resource, n int64) { in.account[r].limit.Store(n) }

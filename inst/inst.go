@@ -1,80 +1,88 @@
 package inst
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// maxSlots is how many slots a kernel can have.
-const maxSlots = 64
-
-// An Inst is an operating instance: a complete Unix system. Its state lies in
-// slots, each of which only one package can open.
+// An Inst is an operating instance: a complete Unix system. What is here is public:
+// it says which instance this is, where it hangs and what it may use. The rest of its
+// state lies in slots, each of which only one package can open.
 type Inst struct {
-	ID     uint64 // [const] never used twice
-	Name   string // [const]
-	Parent *Inst  // [const] nil for inst0 and for what hangs from it
+	ID      uint64 // [const] never used twice; 0 is inst0
+	Parent  *Inst  // [const] nil for inst0
+	Depth   int    // [const] instances above it
+	Created int64  // [const] time of day, ns since 1970
 
-	slots   [maxSlots]any // [const] after the members are allocated
+	sys     *System                // [const]
+	name    atomic.Pointer[string] // changed with sys.mu
+	refs    atomic.Int64
 	account [numResources]account
-	full    func() bool // [const] after SetFull; nil: never
+
+	state    atomic.Uint32 // changed with mu
+	mu       sync.Mutex
+	watchers map[*Watcher]struct{} // [mu]
+
+	children map[string]*Inst     // [sys.mu] by name, those not yet listed too
+	listed   bool                 // [sys.mu] it is in the list, and can be found
+	next     atomic.Pointer[Inst] // the next older one; changed with sys.mu
+	prev     *Inst                // [sys.mu] the next younger one
+
+	slots [maxSlots]any // [const] while there are references
 }
 
-// A Slot is a package's key to its own part of an instance: a *T.
-type Slot[T any] struct{ index int }
+// System returns what all instances of the machine have in common.
+func (in *Inst) System() *System { return in.sys }
 
-var nextSlot atomic.Int32
+// Name returns the name that its parent has given it.
+func (in *Inst) Name() string { return *in.name.Load() }
 
-// NewSlot is called in the declaration of a package variable.
-func NewSlot[T any]() Slot[T] {
-	n := int(nextSlot.Add(1)) - 1
-	if n >= maxSlots {
-		panic("inst: too many slots")
-	}
-	return Slot[T]{n}
-}
+// Next continues the walk that System.First begins. in may have ended meanwhile.
+func (in *Inst) Next() *Inst { return in.next.Load() }
 
-// Of returns the part of in, nil if it isn't set.
-func (s Slot[T]) Of(in *Inst) *T {
-	p, _ := in.slots[s.index].(*T)
-	return p
-}
-
-// Set stores the part of in. Only alloc and free of the member call it.
-func (s Slot[T]) Set(in *Inst, p *T) { in.slots[s.index] = p }
-
-// A Member is a subsystem's row in the table of members.
-type Member struct {
-	Name string
-	// Alloc makes the subsystem's part of in; parent is nil for inst0. On
-	// an error it leaves nothing behind.
-	Alloc func(in, parent *Inst) error
-	// Free runs once, after the last process of in has been reaped. It
-	// panics if something of the part is still in use.
-	Free func(in *Inst)
-}
-
-// New makes an instance with the given members, allocated in order. If one
-// fails, those before it are freed.
-func New(name string, parent *Inst, members []Member) (*Inst, error) {
-	in := &Inst{ID: nextID.Add(1) - 1, Name: name, Parent: parent}
-	in.initAccounts()
-	if parent != nil {
-		in.full = parent.full
-	}
-	for i, m := range members {
-		if err := m.Alloc(in, parent); err != nil {
-			free(in, members[:i])
-			return nil, err
+// Below reports whether in hangs, directly or not, below a.
+func (in *Inst) Below(a *Inst) bool {
+	for in = in.Parent; in != nil; in = in.Parent {
+		if in == a {
+			return true
 		}
 	}
-	return in, nil
+	return false
 }
 
-var nextID atomic.Uint64
+// Retain adds a reference to one that the caller has.
+func (in *Inst) Retain() *Inst {
+	if in.refs.Add(1) <= 1 {
+		panic("inst: an instance without references got one")
+	}
+	return in
+}
 
-// Free frees the members, in reverse order.
-func (in *Inst) Free(members []Member) { free(in, members) }
-
-func free(in *Inst, members []Member) {
-	for i := len(members) - 1; i >= 0; i-- {
-		members[i].Free(in)
+// TryRetain adds a reference for one who may come too late; it reports whether it
+// could.
+func (in *Inst) TryRetain() bool {
+	for {
+		n := in.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if in.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
 }
+
+// Release gives a reference back. After the last one the instance ends.
+func (in *Inst) Release() {
+	switch n := in.refs.Add(-1); {
+	case n < 0:
+		panic("inst: more references given back than there were")
+	case n == 0 && in.sys.Reap != nil:
+		in.sys.Reap(in)
+	case n == 0:
+		in.Free()
+	}
+}
+
+// Refs returns how many references there are.
+func (in *Inst) Refs() int64 { return in.refs.Load() }

@@ -219,7 +219,7 @@ func play(t *testing.T, image, data []byte) {
 		}
 		break
 	}
-	k.inst0.Free(k.members())
+	k.inst0.Release()
 	for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
 		if n := k.inst0.Used(r); n != 0 {
 			t.Errorf("%d of resource %d are still charged", n, r)

@@ -71,6 +71,7 @@ type Kernel struct {
 	vdso  *vdso.System
 	linux linux.Kernel
 	image *erofs.Image
+	insts *inst.System
 	inst0 *inst.Inst
 
 	console *tty.Console // nil: there is none
@@ -102,7 +103,7 @@ func Start(c Config) (*Kernel, error) {
 		VM: &k.vm, Run: k.linux.Thread, Sched: k.sched, Parts: k.parts(),
 		InitExited: k.initExited, Clock: c.Clock, Ticks: c.Ticks, TickTime: c.TickTime,
 		Log: func(in *inst.Inst, format string, args ...any) {
-			c.Log.Noticef("%s: %s", in.Name, fmt.Sprintf(format, args...))
+			c.Log.Noticef("%s: %s", in.Name(), fmt.Sprintf(format, args...))
 		},
 	}
 	k.vm.OutOfMemory = k.proc.OutOfMemory
@@ -114,12 +115,13 @@ func Start(c Config) (*Kernel, error) {
 		return nil, fmt.Errorf("root image: %w", err)
 	}
 	k.image.Place(c.Memory, c.RootPA)
-	if k.inst0, err = inst.New("inst0", nil, k.members()); err != nil {
+	k.insts = inst.NewSystem(k.members())
+	k.insts.Wall, k.insts.Full = c.Wall, c.HeapFull
+	if k.inst0, err = k.insts.New(nil, "inst0"); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
 	k.linux.Inst0 = k.inst0
 	k.inst0.SetLimit(inst.Heap, c.HeapLimit)
-	k.inst0.SetFull(c.HeapFull)
 	if err := k.mountAll(k.inst0); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
@@ -254,7 +256,7 @@ func (k *Kernel) startInit(in *inst.Inst) error {
 			_, err = file.Of(t.Proc).Alloc(t, f, 0, false)
 		}
 		if err != nil {
-			k.Log.Warnf("%s: /dev/console as descriptor %d: %v", in.Name, fd, err)
+			k.Log.Warnf("%s: /dev/console as descriptor %d: %v", in.Name(), fd, err)
 			break
 		}
 	}

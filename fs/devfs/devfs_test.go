@@ -8,6 +8,7 @@ import (
 	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -20,10 +21,7 @@ var members = []inst.Member{vfs.Member}
 // instance makes an instance with device nodes in /dev.
 func instance(t *testing.T, m *hosted.Machine) (*inst.Inst, *vfs.Caller, *vfs.Super) {
 	t.Helper()
-	in, err := inst.New("dev", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "dev", members...)
 	root, err := tmpfs.New(in, m.Memory(), tmpfs.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +52,7 @@ func instance(t *testing.T, m *hosted.Machine) (*inst.Inst, *vfs.Caller, *vfs.Su
 func end(t *testing.T, in *inst.Inst, c *vfs.Caller) {
 	t.Helper()
 	c.FS.Release()
-	in.Free(members)
+	in.Release()
 	if in.Used(inst.Heap) != 0 || in.Used(inst.Frames) != 0 {
 		t.Error("something is still charged")
 	}

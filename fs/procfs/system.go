@@ -58,9 +58,8 @@ func loadavg(b *buffer, x *target) error {
 func meminfo(b *buffer, x *target) error {
 	in := x.fs.in
 	st := x.fs.src.System.VM.Memory.Stats()
-	limit := in.Limit(inst.Frames)
-	total := min(int64(st.Total), limit)
-	free := min(int64(st.Free), max(0, limit-in.Used(inst.Frames)))
+	total := min(int64(st.Total), in.Limit(inst.Frames))
+	free := min(int64(st.Free), in.Left(inst.Frames))
 	heap := in.Used(inst.Heap) >> 10
 	const kib = mem.PageSize >> 10
 	for _, v := range []struct {

@@ -10,6 +10,7 @@ import (
 	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/file"
 	"mult/kern/host"
@@ -93,10 +94,7 @@ func (w *world) fn(f func(t *proc.Thread)) uint64 {
 // start starts an instance whose process 1 is f.
 func (w *world) start(name string, f func(t *proc.Thread)) *inst.Inst {
 	w.t.Helper()
-	in, err := inst.New(name, nil, w.members)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	in := insttest.New(w.t, name, w.members...)
 	root, err := tmpfs.New(in, w.m.Memory(), tmpfs.Options{Mode: 0o755})
 	if err != nil {
 		w.t.Fatal(err)
@@ -148,10 +146,10 @@ func (w *world) finish(ins ...*inst.Inst) {
 		}
 	}
 	for _, in := range ins {
-		in.Free(w.members)
+		in.Release()
 		for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
 			if n := in.Used(r); n != 0 {
-				w.t.Errorf("%s: %d of resource %d left", in.Name, n, r)
+				w.t.Errorf("%s: %d of resource %d left", in.Name(), n, r)
 			}
 		}
 	}

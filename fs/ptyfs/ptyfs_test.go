@@ -10,6 +10,7 @@ import (
 	"mult/fs/devfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -33,10 +34,7 @@ func boot(t *testing.T, init func(th *proc.Thread, c *tty.Console)) {
 	}
 	sys.InitExited = func(*inst.Inst, proc.Status) { close(done) }
 	members := []inst.Member{proc.Member(sys), file.Member, vfs.Member, tty.Member}
-	in, err := inst.New("a", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "a", members...)
 	con, err := tty.NewConsole(in, "/dev/ttyS0", 4, 64, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +77,7 @@ func boot(t *testing.T, init func(th *proc.Thread, c *tty.Console)) {
 		t.Fatal("the instance doesn't end")
 	}
 	con.Close()
-	in.Free(members)
+	in.Release()
 	if n := in.Used(inst.Heap); n != 0 {
 		t.Errorf("%d bytes of heap left", n)
 	}

@@ -163,7 +163,7 @@ func (fs *FS) statfs() abi.Statfs {
 	used, total := fs.pages.Load(), fs.maxPages.Load()
 	if total == math.MaxInt64 {
 		st := fs.memory.Stats()
-		free := min(int64(st.Free), max(0, fs.in.Limit(inst.Frames)-fs.in.Used(inst.Frames)))
+		free := min(int64(st.Free), fs.in.Left(inst.Frames))
 		total = used + max(0, free-fs.spare())
 	}
 	s.Blocks = uint64(total)
@@ -172,7 +172,7 @@ func (fs *FS) statfs() abi.Statfs {
 	nodes := fs.nodes.Load()
 	most := fs.maxNodes.Load()
 	if most == math.MaxInt64 {
-		most = nodes + max(0, min(1<<20, (fs.in.Limit(inst.Heap)-fs.in.Used(inst.Heap))/nodeCharge))
+		most = nodes + min(1<<20, fs.in.Left(inst.Heap)/nodeCharge)
 	}
 	s.Files = uint64(most)
 	s.Ffree = uint64(max(0, most-nodes))
@@ -211,7 +211,7 @@ func (fs *FS) takePage() (mem.PA, error) {
 		return 0, errno.ENOSPC
 	}
 	spare := fs.spare()
-	if fs.in.Used(inst.Frames) < fs.in.Limit(inst.Frames)-spare && fs.in.Charge(inst.Frames, 1) {
+	if fs.in.Left(inst.Frames) > spare && fs.in.Charge(inst.Frames, 1) {
 		if pa, ok := fs.memory.AllocLeaving(uint64(spare)); ok {
 			return pa, nil
 		}

@@ -10,6 +10,7 @@ import (
 	"mult/arch/hosted"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -29,10 +30,7 @@ type bench struct {
 
 func newBench(t testing.TB, m *hosted.Machine, o Options) *bench {
 	t.Helper()
-	in, err := inst.New("tmpfs", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "tmpfs", members...)
 	s, err := New(in, m.Memory(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +57,7 @@ func (b *bench) end() {
 	b.t.Helper()
 	b.f.Release()
 	b.super.Unmounted()
-	b.in.Free(members)
+	b.in.Release()
 	if h, f := b.in.Used(inst.Heap), b.in.Used(inst.Frames); h != 0 || f != 0 {
 		b.t.Errorf("%d bytes and %d frames left", h, f)
 	}

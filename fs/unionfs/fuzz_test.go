@@ -10,6 +10,7 @@ import (
 	"mult/fs/erofs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 )
 
@@ -35,15 +36,12 @@ func FuzzUnion(f *testing.F) {
 		if err != nil {
 			return
 		}
-		in, err := inst.New("fuzz", nil, members)
-		if err != nil {
-			t.Fatal(err)
-		}
+		in := insttest.New(t, "fuzz", members...)
 		in.SetLimit(inst.Heap, 200000)
 		in.SetLimit(inst.Frames, 100)
 		s, err := New(in, m.Memory(), im, Options{MaxClean: 10})
 		if err != nil {
-			in.Free(members)
+			in.Release()
 			return
 		}
 		if err := vfs.MountRoot(s, 0); err != nil {

@@ -16,6 +16,7 @@ import (
 	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 )
 
@@ -447,12 +448,10 @@ func TestModel(t *testing.T) {
 func oneModel(t *testing.T, seed int64, union bool, steps int) {
 	machine := hosted.New(64 << 20)
 	defer machine.Close()
-	in, err := inst.New("model", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "model", members...)
 	dir := scratch(t)
 	var super *vfs.Super
+	var err error
 	if union {
 		fill(t, dir)
 		im := image(t, dir)
@@ -486,7 +485,7 @@ func oneModel(t *testing.T, seed int64, union bool, steps int) {
 		t.Log(strings.Join(m.log[max(0, len(m.log)-12):], "\n"))
 	}
 	o.done()
-	in.Free(members)
+	in.Release()
 	for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
 		if n := in.Used(r); n != 0 {
 			t.Errorf("%d of resource %d left", n, r)

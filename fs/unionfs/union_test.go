@@ -14,6 +14,7 @@ import (
 	"mult/fs/erofs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -38,10 +39,7 @@ func placed(t *testing.T, m *hosted.Machine, dir string) *erofs.Image {
 
 func mounted(t *testing.T, m *hosted.Machine, im *erofs.Image, o Options) *ours {
 	t.Helper()
-	in, err := inst.New("union", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "union", members...)
 	s, err := New(in, m.Memory(), im, o)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +58,7 @@ func mounted(t *testing.T, m *hosted.Machine, im *erofs.Image, o Options) *ours 
 func (o *ours) end(t *testing.T) {
 	t.Helper()
 	o.done()
-	o.in.Free(members)
+	o.in.Release()
 	for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
 		if n := o.in.Used(r); n != 0 {
 			t.Errorf("%d of resource %d left", n, r)

@@ -8,6 +8,7 @@ import (
 	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -21,10 +22,7 @@ func TestNameless(t *testing.T) {
 	defer m.Close()
 	members := []inst.Member{vfs.Member, tmpfs.Member(m.Memory())}
 	for range 2 {
-		in, err := inst.New("test", nil, members)
-		if err != nil {
-			t.Fatal(err)
-		}
+		in := insttest.New(t, "test", members...)
 		c := &vfs.Caller{Inst: in, Cred: proc.RootCred()}
 		before := in.Used(inst.Heap)
 		f, err := tmpfs.Nameless(c, "memfd:x", 0o777)
@@ -47,7 +45,7 @@ func TestNameless(t *testing.T) {
 		if h, n := in.Used(inst.Heap)-before, in.Used(inst.Frames); h != 0 || n != 0 {
 			t.Errorf("%d bytes and %d frames left", h, n)
 		}
-		in.Free(members)
+		in.Release()
 		if h := in.Used(inst.Heap); h != 0 {
 			t.Errorf("%d bytes left of the instance", h)
 		}

@@ -9,6 +9,7 @@ import (
 	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -59,10 +60,7 @@ func (w *world) program(f func(t *proc.Thread)) uint64 {
 // run is an instance whose process 1 is f, from start to finish.
 func (w *world) run(f func(t *proc.Thread)) {
 	w.t.Helper()
-	in, err := inst.New("test", nil, w.members)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	in := insttest.New(w.t, "test", w.members...)
 	super, err := tmpfs.New(in, w.m.Memory(), tmpfs.Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -85,7 +83,7 @@ func (w *world) run(f func(t *proc.Thread)) {
 	case <-time.After(60 * time.Second):
 		panic("instance doesn't end")
 	}
-	in.Free(w.members)
+	in.Release()
 	for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
 		if n := in.Used(r); n != 0 {
 			w.t.Errorf("%d of resource %d left", n, r)

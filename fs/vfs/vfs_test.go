@@ -11,6 +11,7 @@ import (
 	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -30,10 +31,7 @@ type system struct {
 
 func newSystem(t testing.TB, m *hosted.Machine, o tmpfs.Options) *system {
 	t.Helper()
-	in, err := inst.New("test", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "test", members...)
 	super, err := tmpfs.New(in, m.Memory(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +57,7 @@ func two(t *testing.T) (a, b *system) {
 func (s *system) done() {
 	s.t.Helper()
 	s.c.FS.Release()
-	s.in.Free(members)
+	s.in.Release()
 	for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
 		if n := s.in.Used(r); n != 0 {
 			s.t.Errorf("%d of resource %d left", n, r)

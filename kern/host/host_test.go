@@ -5,16 +5,14 @@ import (
 	"testing"
 
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 )
 
 func TestNames(t *testing.T) {
 	members := []inst.Member{Member}
-	in, err := inst.New("a", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Free(members)
+	in := insttest.New(t, "a", members...)
+	defer in.Release()
 	for _, f := range []struct {
 		what, first string
 		get         func(*inst.Inst) string
@@ -40,16 +38,13 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s: %q after setting %q", f.what, got, tt.set)
 			}
 		}
-		kid, err := inst.New("b", in, members)
-		if err != nil {
-			t.Fatal(err)
-		}
+		kid := insttest.Child(t, in, "b")
 		if got := f.get(kid); got != "parent" {
 			t.Errorf("%s: a child begins with %q", f.what, got)
 		}
 		if err := f.set(kid, "kid"); err != nil || f.get(in) != "parent" || f.get(kid) != "kid" {
 			t.Errorf("%s: parent %q, child %q, %v", f.what, f.get(in), f.get(kid), err)
 		}
-		kid.Free(members)
+		kid.Release()
 	}
 }

@@ -254,7 +254,7 @@ const (
 func (k *Kernel) oops(t *proc.Thread, reason any) {
 	in := t.Inst()
 	k.Log.Errf("kernel fault: instance %d (%s), process %d (%s), %s: %v\n%s",
-		in.ID, in.Name, t.Proc.PID, t.Comm(), callName(t.Ctx), reason, debug.Stack())
+		in.ID, in.Name(), t.Proc.PID, t.Comm(), callName(t.Ctx), reason, debug.Stack())
 	t.Proc.ExitGroup(proc.SignalStatus(proc.SIGSEGV))
 }
 

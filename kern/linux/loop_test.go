@@ -4,17 +4,14 @@ import (
 	"testing"
 
 	"mult/arch"
-	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/proc"
 )
 
 // TestCallAllocatesNothing wants a call to make no garbage by itself.
 func TestCallAllocatesNothing(t *testing.T) {
 	sys := &proc.System{}
-	in, err := inst.New("test", nil, []inst.Member{proc.Member(sys)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "test", proc.Member(sys))
 	_, th, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"mult/fs/tmpfs"
 	"mult/fs/vfs"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -41,10 +42,7 @@ func onThread(t *testing.T, f func(k *Kernel, th *proc.Thread, at vm.Addr)) {
 		f(k, th, at)
 	}
 	members := []inst.Member{vfs.Member, tmpfs.Member(m.Memory()), file.Member, proc.Member(sys)}
-	in, err := inst.New("test", nil, members)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "test", members...)
 	root, err := tmpfs.New(in, m.Memory(), tmpfs.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +60,7 @@ func onThread(t *testing.T, f func(k *Kernel, th *proc.Thread, at vm.Addr)) {
 	}
 	th.Start()
 	<-over
-	in.Free(members)
+	in.Release()
 	if h, n := in.Used(inst.Heap), in.Used(inst.Frames); h != 0 || n != 0 {
 		t.Errorf("%d bytes and %d frames left", h, n)
 	}

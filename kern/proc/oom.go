@@ -11,10 +11,10 @@ import (
 
 // When memory is out, a process ends so that the others go on.
 //
-// Who pays: an instance that is at its own limit pays itself. Otherwise it is
-// the machine that has none left, and the instance that is furthest above its
-// share pays, which is an equal part of the machine, or its limit if that is
-// less. In it the process ends that has most memory and page tables, as
+// Who pays: if the limit of an instance is in the way, one of those that it
+// holds for, the instance and all below it; otherwise it is the machine that has
+// none left, and one of all. Of these the one pays that is furthest above its
+// share, which is an equal part, or its own limit if that is less. In it the process ends that has most memory and page tables, as
 // oom_score_adj weighs them (proc(5)); process 1, and with it the instance,
 // only when there is nobody else.
 
@@ -38,7 +38,9 @@ type oom struct {
 // OutOfMemory makes room when sp can't have a frame: it is the hook of
 // vm.System. It returns true when it is worth to try again.
 func (s *System) OutOfMemory(sp *vm.Space) bool {
-	tab := TableOf(s.overShare(sp.Inst()))
+	payer := s.overShare(sp.Inst())
+	defer payer.Release()
+	tab := TableOf(payer)
 	o := &tab.oom
 	for end := time.Now().Add(oomWait); !o.busy.CompareAndSwap(false, true); time.Sleep(oomLook) {
 		if o.victim.Load() == sp || time.Now().After(end) {
@@ -81,23 +83,32 @@ func waitFreed(sp *vm.Space) bool {
 	return true
 }
 
-// overShare returns the instance that pays when in gets no memory.
+// overShare returns the instance that pays when in gets no memory, with a
+// reference.
 func (s *System) overShare(in *inst.Inst) *inst.Inst {
-	if in.Used(inst.Frames) >= in.Limit(inst.Frames) || s.Instances == nil {
-		return in
+	top := in
+	for top.Parent != nil && top.Used(inst.Frames) < top.Limit(inst.Frames) {
+		top = top.Parent
 	}
 	n := int64(0)
-	for range s.Instances() {
-		n++
-	}
-	share := int64(s.VM.Memory.Stats().Total) / max(n, 1)
-	most := in.Used(inst.Frames) - share
-	for o := range s.Instances() {
-		if over := o.Used(inst.Frames) - min(share, o.Limit(inst.Frames)); over > most {
-			in, most = o, over
+	for o := in.System().First(); o != nil; o = o.Next() {
+		if o == top || o.Below(top) {
+			n++
 		}
 	}
-	return in
+	share := min(int64(s.VM.Memory.Stats().Total), top.Limit(inst.Frames)) / max(n, 1)
+	payer := in.Retain()
+	most := in.Own(inst.Frames) - min(share, in.Limit(inst.Frames))
+	for o := in.System().First(); o != nil; o = o.Next() {
+		if o != top && !o.Below(top) {
+			continue
+		}
+		if over := o.Own(inst.Frames) - min(share, o.Limit(inst.Frames)); over > most && o.TryRetain() {
+			payer.Release()
+			payer, most = o, over
+		}
+	}
+	return payer
 }
 
 // pickVictim chooses the process that ends, and says so. One that is ending
@@ -121,7 +132,7 @@ func (tab *Table) pickVictim() (*Proc, *vm.Space) {
 	if victim != nil {
 		st := space.Stats()
 		tab.sys.logf(tab.in, "out of memory: process %d (%s) of user %d ends: it has %d KiB, the instance %d KiB",
-			victim.PID, victim.Comm(), victim.Cred().UID, (st.RSS+st.PageTables)>>10, tab.in.Used(inst.Frames)*vm.PageSize>>10)
+			victim.PID, victim.Comm(), victim.Cred().UID, (st.RSS+st.PageTables)>>10, tab.in.Own(inst.Frames)*vm.PageSize>>10)
 	}
 	return victim, space
 }

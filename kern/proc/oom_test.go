@@ -2,7 +2,6 @@ package proc
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 	"mult/kern/vm"
 )
@@ -27,7 +27,7 @@ func newOOMWorld(t *testing.T) *oomWorld {
 	w.sys.Log = func(in *inst.Inst, format string, args ...any) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.logs = append(w.logs, in.Name+": "+fmt.Sprintf(format, args...))
+		w.logs = append(w.logs, in.Name()+": "+fmt.Sprintf(format, args...))
 	}
 	return w
 }
@@ -205,8 +205,8 @@ func TestOOMSelf(t *testing.T) {
 // instances; the other asks.
 func TestOOMShare(t *testing.T) {
 	w := newOOMWorld(t)
-	one, two := w.instance("one"), w.instance("two")
-	w.sys.Instances = func() iter.Seq[*inst.Inst] { return slices.Values([]*inst.Inst{one, two}) }
+	one := w.instance("one")
+	two := insttest.Child(t, one, "two")
 	total := int(w.sys.VM.Memory.Stats().Total)
 	full, done := make(chan bool), make(chan bool)
 	w.start(one, func(p *Thread) {
@@ -228,8 +228,43 @@ func TestOOMShare(t *testing.T) {
 	if got := w.ended(); !slices.Equal(got, []string{"one large"}) {
 		t.Errorf("ended %v", got)
 	}
-	w.check(one)
 	w.check(two)
+	w.check(one)
+}
+
+// TestOOMBelow has an instance at its limit with most of what it may have in one of
+// its children; the other asks. Who is outside has more, and nothing to do with it.
+func TestOOMBelow(t *testing.T) {
+	w := newOOMWorld(t)
+	root := w.instance("root")
+	outside, mid := insttest.Child(t, root, "outside"), insttest.Child(t, root, "mid")
+	a, b := insttest.Child(t, mid, "a"), insttest.Child(t, mid, "b")
+	full, done := make(chan bool, 2), make(chan bool)
+	for _, in := range []*inst.Inst{outside, a} {
+		pages := map[*inst.Inst]int{outside: 600, a: 300}[in]
+		w.start(in, func(p *Thread) {
+			w.hog(p, "large", pages, 0)
+			full <- true
+			<-done
+		})
+		<-full
+	}
+	mid.SetLimit(inst.Frames, mid.Used(inst.Frames)+100)
+	w.start(b, func(p *Thread) {
+		defer close(done)
+		if n := touch(p, 200); n != 200 {
+			w.t.Errorf("it got %d pages", n)
+		}
+	})
+	for range 3 {
+		<-w.world.ended
+	}
+	if got := w.ended(); !slices.Equal(got, []string{"a large"}) {
+		t.Errorf("ended %v", got)
+	}
+	for _, in := range []*inst.Inst{b, a, mid, outside, root} {
+		w.check(in)
+	}
 }
 
 // TestOOMMany has many threads find at once that memory is out.

@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"iter"
 	"math"
 	"time"
 
@@ -26,8 +25,6 @@ type System struct {
 	// others have ended and nothing of them is left. It may free the
 	// instance. nil: nothing.
 	InitExited func(in *inst.Inst, s Status)
-	// Instances are all instances of the machine; nil: there is one.
-	Instances func() iter.Seq[*inst.Inst]
 	// Log gets what an operator should know; nil: nobody.
 	Log func(in *inst.Inst, format string, args ...any)
 	// Clock returns nanoseconds of a clock that never goes back; nil: that

@@ -7,6 +7,7 @@ import (
 
 	"mult/arch/hosted"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/vm"
 )
 
@@ -56,10 +57,7 @@ func (w *world) program(f func(t *Thread)) uint64 {
 
 func (w *world) instance(name string) *inst.Inst {
 	w.t.Helper()
-	in, err := inst.New(name, nil, w.members)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	in := insttest.New(w.t, name, w.members...)
 	return in
 }
 
@@ -96,7 +94,7 @@ func (w *world) finish(in *inst.Inst) Status {
 
 func (w *world) check(in *inst.Inst) {
 	w.t.Helper()
-	in.Free(w.members)
+	in.Release()
 	if n := in.Used(inst.Heap); n != 0 {
 		w.t.Errorf("%d bytes of heap are still charged", n)
 	}

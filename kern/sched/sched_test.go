@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 	"mult/kern/proc"
 )
@@ -55,10 +56,7 @@ func (w *world) program(f func(t *proc.Thread)) uint64 {
 }
 
 func (w *world) start(name string, f func(t *proc.Thread)) *inst.Inst {
-	in, err := inst.New(name, nil, w.members)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	in := insttest.New(w.t, name, w.members...)
 	_, t, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
 	if err != nil {
 		w.t.Fatal(err)
@@ -74,7 +72,7 @@ func (w *world) finish(n int) {
 	for range n {
 		select {
 		case in := <-w.ended:
-			in.Free(w.members)
+			in.Release()
 			if u := in.Used(inst.Heap); u != 0 {
 				w.t.Errorf("%d bytes are still charged", u)
 			}
@@ -524,10 +522,7 @@ func TestStress(t *testing.T) {
 
 func BenchmarkEnterLeave(b *testing.B) {
 	s := New(2)
-	in, err := inst.New("bench", nil, []inst.Member{s.Member()})
-	if err != nil {
-		b.Fatal(err)
-	}
+	in := insttest.New(b, "bench", s.Member())
 	sys := &proc.System{Sched: s}
 	m := proc.Member(sys)
 	m.Alloc(in, nil)
@@ -544,10 +539,7 @@ func BenchmarkEnterLeave(b *testing.B) {
 
 func BenchmarkUserKernel(b *testing.B) {
 	s := New(2)
-	in, err := inst.New("bench", nil, []inst.Member{s.Member()})
-	if err != nil {
-		b.Fatal(err)
-	}
+	in := insttest.New(b, "bench", s.Member())
 	sys := &proc.System{Sched: s}
 	m := proc.Member(sys)
 	m.Alloc(in, nil)

@@ -9,6 +9,7 @@ import (
 
 	"mult/arch/hosted"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
@@ -42,10 +43,7 @@ func newWorld(t *testing.T) *world {
 // inst makes an instance without processes.
 func (w *world) inst(name string) *inst.Inst {
 	w.t.Helper()
-	in, err := inst.New(name, nil, w.members)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	in := insttest.New(w.t, name, w.members...)
 	return in
 }
 
@@ -76,12 +74,12 @@ func (w *world) boot(in *inst.Inst, init func(th *thread)) {
 func (w *world) end(in *inst.Inst) {
 	w.t.Helper()
 	if n := in.Used(inst.Heap); n != 0 {
-		w.t.Errorf("instance %s has %d bytes of heap left", in.Name, n)
+		w.t.Errorf("instance %s has %d bytes of heap left", in.Name(), n)
 	}
 	if n := in.Used(inst.Frames); n != 0 {
-		w.t.Errorf("instance %s has %d frames left", in.Name, n)
+		w.t.Errorf("instance %s has %d frames left", in.Name(), n)
 	}
-	in.Free(w.members)
+	in.Release()
 }
 
 // A thread is a program that runs.

@@ -6,13 +6,13 @@ import (
 
 	"mult/arch"
 	"mult/arch/hosted"
-	"mult/inst"
+	"mult/inst/insttest"
 )
 
 // quiet returns a space without poisoning, which would count.
 func quiet(b *testing.B) *Space {
 	m := hosted.New(256 << 20)
-	in, _ := inst.New("bench", nil, nil)
+	in := insttest.New(b, "bench")
 	s, err := New(&System{Machine: m, Memory: m.Memory()}, in)
 	if err != nil {
 		b.Fatal(err)

@@ -5,6 +5,7 @@ import (
 
 	"mult/arch"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 )
 
@@ -629,7 +630,7 @@ func TestOutOfMemory(t *testing.T) {
 // Two instances: what one has, the other neither sees nor pays.
 func TestInstances(t *testing.T) {
 	w := newWorld(t, 8*mib)
-	other, _ := inst.New("other", nil, nil)
+	other := insttest.New(t, "other")
 	s := w.space()
 	o, err := New(w.sys, other)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"mult/arch"
 	"mult/arch/hosted"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 	"mult/kern/mem"
 )
@@ -29,7 +30,7 @@ func newWorld(t testing.TB, ram int) *world {
 	m := hosted.New(ram)
 	m.Memory().Poison = true
 	w := &world{t: t, m: m, sys: &System{Machine: m, Memory: m.Memory()}}
-	w.in, _ = inst.New("test", nil, nil)
+	w.in = insttest.New(t, "test")
 	w.sys.zeroFrame()
 	w.free = m.Memory().Stats().Free
 	t.Cleanup(w.check)

@@ -9,6 +9,7 @@ import (
 
 	"mult/arch/hosted"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/proc"
 	"mult/kern/vm"
 )
@@ -37,10 +38,7 @@ func New(tb testing.TB, clock func() int64, members []inst.Member, parts ...proc
 		Clock: clock,
 		Parts: parts,
 	}
-	in, err := inst.New("test", nil, append([]inst.Member{proc.Member(sys)}, members...))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	in := insttest.New(tb, "test", append([]inst.Member{proc.Member(sys)}, members...)...)
 	sp, err := vm.New(sys.VM, in)
 	if err != nil {
 		tb.Fatal(err)

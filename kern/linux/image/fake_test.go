@@ -7,6 +7,7 @@ import (
 
 	"mult/arch/hosted"
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 	"mult/kern/mem"
 	"mult/kern/vm"
@@ -27,10 +28,7 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(m.Close)
 	w := &world{t: t, sys: &vm.System{Machine: m, Memory: m.Memory()}, files: map[string]*fakeFile{}}
 	for _, p := range []**inst.Inst{&w.in, &w.sib} {
-		in, err := inst.New("test", nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		in := insttest.New(t, "test")
 		*p = in
 	}
 	return w

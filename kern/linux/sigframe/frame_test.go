@@ -6,7 +6,7 @@ import (
 
 	"mult/arch"
 	"mult/arch/hosted"
-	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 	"mult/kern/proc"
 	"mult/kern/vm"
@@ -23,10 +23,7 @@ const (
 func newSpace(t testing.TB) *vm.Space {
 	m := hosted.New(16 << 20)
 	t.Cleanup(m.Close)
-	in, err := inst.New("test", nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := insttest.New(t, "test")
 	s, err := vm.New(&vm.System{Machine: m, Memory: m.Memory()}, in)
 	if err != nil {
 		t.Fatal(err)

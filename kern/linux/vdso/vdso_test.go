@@ -1,6 +1,7 @@
 package vdso
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -36,13 +37,13 @@ func newWorld(t testing.TB) *world {
 	}
 	w.members = []inst.Member{Member(w.vdso)}
 	for _, in := range []**inst.Inst{&w.in, &w.sib} {
-		if *in, err = inst.New("test", nil, w.members); err != nil {
+		if *in, err = inst.NewSystem(w.members).New(nil, "test"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Cleanup(func() {
 		for _, in := range []*inst.Inst{w.in, w.sib} {
-			in.Free(w.members)
+			in.Release()
 			if f, h := in.Used(inst.Frames), in.Used(inst.Heap); f != 0 || h != 0 {
 				t.Errorf("%d frames and %d bytes are still charged", f, h)
 			}
@@ -253,7 +254,7 @@ func TestInstances(t *testing.T) {
 		Alloc: func(in, _ *inst.Inst) error { in.SetLimit(inst.Frames, 0); return nil },
 		Free:  func(*inst.Inst) {},
 	}}, w.members...)
-	if _, err := inst.New("poor", nil, members); err != errno.ENOMEM {
+	if _, err := inst.NewSystem(members).New(nil, "poor"); !errors.Is(err, errno.ENOMEM) {
 		t.Errorf("an instance without frames: %v", err)
 	}
 
@@ -266,7 +267,7 @@ func TestInstances(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		w.in.Free(w.members)
+		w.members[0].Free(w.in)
 	}()
 }
 
