@@ -146,6 +146,7 @@ func (k *Kernel) exec(t *proc.Thread, dir *file.File, path string, argv, envp im
 		return err
 	}
 	defer b.Discard()
+	b.Space().SetBuilder(t.Space())
 	if err := b.Strings(name, argv, envp); err != nil {
 		f.Release()
 		return err
@@ -226,6 +227,7 @@ func (k *Kernel) become(t *proc.Thread, img *image.Image, exe *file.File, cred *
 		exe.Release()
 		return err
 	}
+	img.Space.SetBuilder(nil)
 	// Whoever looks from now on finds what fits to the old space or the new one.
 	secret := vfs.For(t).Access(exe, "", mayRead, abi.AT_EMPTY_PATH|abi.AT_EACCESS) != nil
 	programs.Set(p, &program{exe: exe, image: *img, prev: old})

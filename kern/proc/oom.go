@@ -66,8 +66,8 @@ func (s *System) OutOfMemory(sp *vm.Space) bool {
 	}
 	o.victim.Store(space)
 	tab.endUsers(space)
-	if space == sp {
-		return false
+	if space == sp || space == sp.Builder() {
+		return false // the process that asks must see that it ends
 	}
 	waitFreed(space)
 	return true

@@ -201,6 +201,41 @@ func TestOOMSelf(t *testing.T) {
 	}
 }
 
+// TestOOMExec has a process alone at its instance's limit that fills the memory for a new
+// program: nothing is to be waited for.
+func TestOOMExec(t *testing.T) {
+	w := newOOMWorld(t)
+	in := w.instance("test")
+	w.start(in, func(p *Thread) {
+		w.fork(p, func(c *Thread) {
+			c.SetComm("large")
+			touch(c, 100)
+			sp, err := vm.New(w.sys.VM, in)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer sp.Release()
+			sp.SetBuilder(c.Space())
+			a, _ := sp.Map(vm.MapArgs{Len: 100 * vm.PageSize, Prot: vm.Read | vm.Write})
+			in.SetLimit(inst.Frames, in.Used(inst.Frames)+20)
+			start := time.Now()
+			for err == nil {
+				err = sp.CopyOut(a, []byte{1})
+				a += vm.PageSize
+			}
+			if d := time.Since(start); err != errno.ENOMEM || d > oomWait/2 || !c.Dying() {
+				t.Errorf("%v after %v; it ends: %v", err, d, c.Dying())
+			}
+		})
+		w.wait(p, -1, 0)
+	})
+	w.finish(in)
+	if got := w.ended(); !slices.Equal(got, []string{"test large"}) {
+		t.Errorf("ended %v", got)
+	}
+}
+
 // TestOOMShare has a machine whose memory is out, most of it in one of two
 // instances; the other asks.
 func TestOOMShare(t *testing.T) {
@@ -240,6 +275,7 @@ func TestOOMBelow(t *testing.T) {
 	outside, mid := insttest.Child(t, root, "outside"), insttest.Child(t, root, "mid")
 	a, b := insttest.Child(t, mid, "a"), insttest.Child(t, mid, "b")
 	full, done := make(chan bool, 2), make(chan bool)
+	w.start(root, func(p *Thread) { <-done })
 	for _, in := range []*inst.Inst{outside, a} {
 		pages := map[*inst.Inst]int{outside: 600, a: 300}[in]
 		w.start(in, func(p *Thread) {
@@ -256,7 +292,7 @@ func TestOOMBelow(t *testing.T) {
 			w.t.Errorf("it got %d pages", n)
 		}
 	})
-	for range 3 {
+	for range 4 {
 		<-w.world.ended
 	}
 	if got := w.ended(); !slices.Equal(got, []string{"a large"}) {

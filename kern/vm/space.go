@@ -24,8 +24,9 @@ type Space struct {
 	root mem.PA      // [const] the top-level page table
 	zero mem.PA      // [const] System.zero
 
-	users atomic.Int64
-	limit struct{ as, data, stack atomic.Uint64 } // bytes
+	users   atomic.Int64
+	builder atomic.Pointer[Space]
+	limit   struct{ as, data, stack atomic.Uint64 } // bytes
 
 	mapBase  uint64 // [const] mappings are placed below, downwards
 	stackTop uint64 // [const] end of the first thread's stack
@@ -164,6 +165,13 @@ func (s *Space) newFrame(zero bool) (mem.PA, bool) { return newFrame(s.mem, s.in
 
 // Inst returns the instance that pays.
 func (s *Space) Inst() *inst.Inst { return s.in }
+
+// SetBuilder says during an exec whose memory this will replace: that of the process
+// which fills s; nil: none any more.
+func (s *Space) SetBuilder(old *Space) { s.builder.Store(old) }
+
+// Builder returns what SetBuilder said.
+func (s *Space) Builder() *Space { return s.builder.Load() }
 
 // Freed reports whether the last user is gone and all memory has been freed.
 func (s *Space) Freed() bool { return s.users.Load() == 0 && s.tables.Load() == 0 }
