@@ -37,6 +37,19 @@ func (in *Inst) System() *System { return in.sys }
 // Name returns the name that its parent has given it.
 func (in *Inst) Name() string { return *in.name.Load() }
 
+// Path returns the names on the way to in, with slashes between them: where inst0
+// finds it (Lookup). That of inst0 is its name.
+func (in *Inst) Path() string {
+	path := in.Name()
+	if in.Parent == nil {
+		return path
+	}
+	for in = in.Parent; in.Parent != nil; in = in.Parent {
+		path = in.Name() + "/" + path
+	}
+	return path
+}
+
 // Next continues the walk that System.First begins. in may have ended meanwhile.
 func (in *Inst) Next() *Inst { return in.next.Load() }
 

@@ -220,7 +220,10 @@ func TestStates(t *testing.T) {
 			}
 			told = nil
 			var seen []State
-			watch := in.Watch(func(s State) { seen = append(seen, s) })
+			watch, was := in.Watch(func(s State) { seen = append(seen, s) })
+			if was != from {
+				t.Errorf("%v before the first transition, want %v", was, from)
+			}
 			err := in.Become(to)
 			if slices.Contains(may[from], to) {
 				if err != nil || in.State() != to || !slices.Equal(seen, []State{to}) || len(told) != 1 || told[0] != fmt.Sprint(from, " ", to) {
@@ -260,6 +263,9 @@ func TestFind(t *testing.T) {
 		{"test", []string{"test"}, nil},
 	} {
 		viewer := all[tt.viewer]
+		if path := map[string]string{"test": "web/test"}[tt.viewer]; path != "" && viewer.Path() != path || path == "" && viewer.Path() != tt.viewer {
+			t.Errorf("the path of %s is %s", tt.viewer, viewer.Path())
+		}
 		for name, in := range all {
 			got, err := viewer.Find(in.ID)
 			if slices.Contains(tt.ids, name) {

@@ -52,8 +52,9 @@ func (in *Inst) Become(to State) error {
 type Watcher struct{ f func(State) }
 
 // Watch makes each transition of in call f with the new state, in their order, until
-// Unwatch. f must be quick; it may not sleep, nor change or watch an instance.
-func (in *Inst) Watch(f func(State)) *Watcher {
+// Unwatch. It returns the state before the first of them. f must be quick; it may not
+// sleep, nor change or watch an instance.
+func (in *Inst) Watch(f func(State)) (*Watcher, State) {
 	w := &Watcher{f}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -61,7 +62,7 @@ func (in *Inst) Watch(f func(State)) *Watcher {
 		in.watchers = make(map[*Watcher]struct{})
 	}
 	in.watchers[w] = struct{}{}
-	return w
+	return w, in.State()
 }
 
 // Unwatch ends Watch: when it returns, f is not running and not called again.

@@ -5,9 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,14 +12,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"mult/arch"
 	"mult/arch/hosted"
 	"mult/inst"
 	"mult/kern/klog"
 	"mult/kern/linux/vdso"
-	"mult/kern/mem"
 	"mult/kern/proc"
 )
 
@@ -70,96 +65,19 @@ func (c *choices) progress() int {
 	return c.made
 }
 
-// program is a small program for the root image: what it contains is not run.
-func program() []byte {
-	const at = 0x400000
-	b := []byte("\x7fELF\x02\x01\x01")
-	b = append(b, make([]byte, 9)...)
-	le := binary.LittleEndian
-	b = le.AppendUint16(b, 2) // executable
-	b = le.AppendUint16(b, 62)
-	b = le.AppendUint32(b, 1)
-	b = le.AppendUint64(b, at+120) // entry
-	b = le.AppendUint64(b, 64)     // program headers
-	b = le.AppendUint64(b, 0)
-	b = le.AppendUint32(b, 0)
-	for _, v := range []uint16{64, 56, 1, 0, 0, 0} {
-		b = le.AppendUint16(b, v)
-	}
-	b = le.AppendUint32(b, 1) // to be loaded
-	b = le.AppendUint32(b, 7)
-	for _, v := range []uint64{0, at, at, 128, 3 * arch.PageSize, arch.PageSize} {
-		b = le.AppendUint64(b, v)
-	}
-	return append(b, make([]byte, 8)...)
-}
-
 // rootImage makes the image that the kernel starts from.
 func rootImage(t testing.TB) []byte {
 	t.Helper()
-	dir := t.TempDir()
-	for _, d := range []string{"dev/pts", "dev/shm", "proc", "run", "tmp", "dir"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dynamic := program()
-	copy(dynamic[64:], []byte{3})                           // what was to be loaded is the name of an interpreter
-	binary.LittleEndian.PutUint64(dynamic[64+8:], 120)      // its offset
-	binary.LittleEndian.PutUint64(dynamic[64+32:], 6)       // its length
-	dynamic = append(dynamic[:120], []byte("/init\x00")...) // for which there is room
-	for name, text := range map[string][]byte{"init": program(), "dynamic": dynamic, "script": []byte("#! /init with arguments\n"), "dir/file": bytes.Repeat([]byte("text "), 2000)} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink("file", filepath.Join(dir, "dir/link")); err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(t.TempDir(), "image")
-	if b, err := exec.Command("mkfs.erofs", "--quiet", "--all-root", "-T0", out, dir).CombinedOutput(); err != nil {
-		t.Skipf("mkfs.erofs: %v\n%s", err, b)
-	}
-	data, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// place puts an image into the machine's RAM.
-func place(t *testing.T, m *hosted.Machine, image []byte) ([]byte, mem.PA) {
-	var first mem.PA
-	for i := range (len(image) + arch.PageSize - 1) / arch.PageSize {
-		pa, ok := m.Memory().Alloc()
-		switch {
-		case i == 0:
-			first = pa
-		case !ok || pa != first+mem.PA(i*arch.PageSize):
-			t.Fatal("fresh memory is in pieces")
-		}
-	}
-	ram := unsafe.Slice((*byte)(unsafe.Add(m.Base(), first)), len(image))
-	copy(ram, image)
-	return ram, first
-}
-
-// text collects what the log says.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (x *text) Write(b []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.Write(b)
-}
-
-func (x *text) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.String()
+	const entry = 120
+	dynamic := program(entry)
+	copy(dynamic[64:], []byte{3})                             // what was to be loaded is the name of an interpreter
+	binary.LittleEndian.PutUint64(dynamic[64+8:], entry)      // its offset
+	binary.LittleEndian.PutUint64(dynamic[64+32:], 6)         // its length
+	dynamic = append(dynamic[:entry], []byte("/init\x00")...) // for which there is room
+	return makeImage(t, map[string][]byte{
+		"init": program(entry), "dynamic": dynamic, "script": []byte("#! /init with arguments\n"),
+		"dir/file": bytes.Repeat([]byte("text "), 2000), "dir/link": []byte("->file"),
+	})
 }
 
 // play starts a kernel whose programs choose from data, ends it, and looks at
@@ -219,7 +137,7 @@ func play(t *testing.T, image, data []byte) {
 		}
 		break
 	}
-	k.inst0.Release()
+	k.inst0.Free()
 	for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
 		if n := k.inst0.Used(r); n != 0 {
 			t.Errorf("%d of resource %d are still charged", n, r)

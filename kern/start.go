@@ -14,10 +14,8 @@ import (
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/event"
-	"mult/kern/file"
 	"mult/kern/klog"
 	"mult/kern/linux"
-	"mult/kern/linux/image"
 	"mult/kern/linux/vdso"
 	"mult/kern/mem"
 	"mult/kern/proc"
@@ -74,6 +72,8 @@ type Kernel struct {
 	insts *inst.System
 	inst0 *inst.Inst
 
+	status proc.Status // that inst0's process 1 ended with
+
 	console *tty.Console // nil: there is none
 }
 
@@ -87,9 +87,11 @@ func Start(c Config) (*Kernel, error) {
 		Wall: c.Wall, Boot: c.Wall(),
 		SetWall: func(ns int64) {
 			c.SetWall(ns)
-			vdso.Update(k.inst0)
-			event.ClockWasSet(k.inst0)
-			proc.TableOf(k.inst0).ClockWasSet()
+			k.each(func(in *inst.Inst) {
+				vdso.Update(in)
+				event.ClockWasSet(in)
+				proc.TableOf(in).ClockWasSet()
+			})
 		},
 		Release: Release, Version: "mult " + Version,
 		DebugCalls: c.DebugCalls, FileSystems: k.fileSystems(),
@@ -103,7 +105,7 @@ func Start(c Config) (*Kernel, error) {
 		VM: &k.vm, Run: k.linux.Thread, Sched: k.sched, Parts: k.parts(),
 		InitExited: k.initExited, Clock: c.Clock, Ticks: c.Ticks, TickTime: c.TickTime,
 		Log: func(in *inst.Inst, format string, args ...any) {
-			c.Log.Noticef("%s: %s", in.Name(), fmt.Sprintf(format, args...))
+			c.Log.Noticef("%s: %s", in.Path(), fmt.Sprintf(format, args...))
 		},
 	}
 	k.vm.OutOfMemory = k.proc.OutOfMemory
@@ -116,7 +118,7 @@ func Start(c Config) (*Kernel, error) {
 	}
 	k.image.Place(c.Memory, c.RootPA)
 	k.insts = inst.NewSystem(k.members())
-	k.insts.Wall, k.insts.Full = c.Wall, c.HeapFull
+	k.insts.Wall, k.insts.Full, k.insts.Reap = c.Wall, c.HeapFull, k.reap
 	if k.inst0, err = k.insts.New(nil, "inst0"); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
@@ -125,14 +127,36 @@ func Start(c Config) (*Kernel, error) {
 	if err := k.mountAll(k.inst0); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
-	if err := k.startInit(k.inst0); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Init[0], err)
+	proc0, err := vm.New(&k.vm, k.inst0)
+	if err != nil {
+		return nil, fmt.Errorf("inst0: %w", err)
 	}
+	t, err := proc.Boot(k.inst0, proc0)
+	if err == nil {
+		err = k.execInit(t, c.Init)
+	}
+	if err == nil {
+		err = k.inst0.Become(inst.Running)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inst0: %w", err)
+	}
+	t.Start()
 	return k, nil
 }
 
+// each calls f for all instances.
+func (k *Kernel) each(f func(in *inst.Inst)) {
+	for in := k.insts.First(); in != nil; in = in.Next() {
+		if in.TryRetain() {
+			f(in)
+			in.Release()
+		}
+	}
+}
+
 // ClockChanged publishes the clock's new rate; see vdso.Update.
-func (k *Kernel) ClockChanged() { vdso.Update(k.inst0) }
+func (k *Kernel) ClockChanged() { k.each(vdso.Update) }
 
 // Numbers of the terminals, Linux's devices.txt.
 const (
@@ -241,40 +265,6 @@ func (k *Kernel) terminals(in *inst.Inst) error {
 	}
 	go con.Serve(k.Console)
 	return ptyfs.Register(in, &con.TTY)
-}
-
-// startInit makes process 1 of an instance and runs the init program in it.
-func (k *Kernel) startInit(in *inst.Inst) error {
-	tab := proc.TableOf(in)
-	_, t, err := tab.NewInit(nil, proc.RootCred(), "kernel")
-	if err != nil {
-		return err
-	}
-	for fd := range 3 {
-		f, err := vfs.For(t).Open(nil, "/dev/console", abi.O_RDWR|abi.O_NOCTTY, 0)
-		if err == nil {
-			_, err = file.Of(t.Proc).Alloc(t, f, 0, false)
-		}
-		if err != nil {
-			k.Log.Warnf("%s: /dev/console as descriptor %d: %v", in.Name(), fd, err)
-			break
-		}
-	}
-	env := image.Strings("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "USER=root")
-	if err := k.linux.Exec(t, k.Init[0], image.Strings(k.Init...), env); err != nil {
-		return err
-	}
-	t.Start()
-	return nil
-}
-
-// initExited is called when the last process of an instance is gone.
-func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
-	if in != k.inst0 {
-		return
-	}
-	k.flush()
-	k.Ended(s)
 }
 
 // flush lets the terminal's output out.

@@ -126,10 +126,11 @@ func (w *world) start(name string, f func(t *proc.Thread)) *inst.Inst {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_, t, err := proc.TableOf(in).NewInit(space, proc.RootCred(), "init")
+	t, err := proc.Boot(in, space)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	t.SetComm("init")
 	t.Ctx.BX = w.fn(f)
 	t.Start()
 	return in

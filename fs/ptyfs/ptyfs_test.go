@@ -57,7 +57,7 @@ func boot(t *testing.T, init func(th *proc.Thread, c *tty.Console)) {
 	must(Register(in, &con.TTY))
 	sp, err := vm.New(vsys, in)
 	must(err)
-	_, th, err := proc.TableOf(in).NewInit(sp, proc.RootCred(), "init")
+	th, err := proc.Boot(in, sp)
 	must(err)
 	program <- func(th *proc.Thread) {
 		s, err := New(in)

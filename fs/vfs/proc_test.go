@@ -72,7 +72,7 @@ func (w *world) run(f func(t *proc.Thread)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_, t, err := proc.TableOf(in).NewInit(space, proc.RootCred(), "init")
+	t, err := proc.Boot(in, space)
 	if err != nil {
 		w.t.Fatal(err)
 	}

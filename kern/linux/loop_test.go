@@ -12,7 +12,7 @@ import (
 func TestCallAllocatesNothing(t *testing.T) {
 	sys := &proc.System{}
 	in := insttest.New(t, "test", proc.Member(sys))
-	_, th, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
+	th, err := proc.Boot(in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func onThread(t *testing.T, f func(k *Kernel, th *proc.Thread, at vm.Addr)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, th, err := proc.TableOf(in).NewInit(sp, proc.RootCred(), "init")
+	th, err := proc.Boot(in, sp)
 	if err != nil {
 		t.Fatal(err)
 	}

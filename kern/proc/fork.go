@@ -91,7 +91,7 @@ func (t *Thread) Fork1(a CloneArgs) (int, error) {
 	if a.Flags&CLONE_THREAD != 0 {
 		c, err = t.newSibling(&a)
 	} else {
-		c, err = t.newChild(&a)
+		c, err = t.newChild(&a, t.Proc.tab)
 	}
 	if err != nil {
 		return 0, err
@@ -247,15 +247,19 @@ func (p *Proc) forkParts(parent *Thread, flags uint64) error {
 	return nil
 }
 
-// newChild makes a process.
-func (t *Thread) newChild(a *CloneArgs) (*Thread, error) {
-	p, tab := t.Proc, t.Proc.tab
+// newChild makes a process in a table. From proc0 it is process 1 there, which has no
+// parent; else the table is that of t.
+func (t *Thread) newChild(a *CloneArgs, tab *Table) (*Thread, error) {
+	p, parent := t.Proc, t
+	if p.PID == 0 {
+		parent = nil
+	}
 	child, c, err := tab.newProc(t.Cred(), t.Ctx)
 	if err != nil {
 		return nil, err
 	}
 	t.inherit(c, a)
-	c.schedule(t)
+	c.schedule(parent)
 	c.sigs.mask = t.sigs.mask
 	if a.Flags&(CLONE_VM|CLONE_VFORK) != CLONE_VM {
 		c.sigs.alt = t.sigs.alt
@@ -273,7 +277,7 @@ func (t *Thread) newChild(a *CloneArgs) (*Thread, error) {
 			sp.Retain()
 			child.space = sp
 		} else {
-			ns, err := sp.Fork()
+			ns, err := sp.Fork(tab.in)
 			if err != nil {
 				child.drop(0)
 				return nil, err
@@ -282,10 +286,10 @@ func (t *Thread) newChild(a *CloneArgs) (*Thread, error) {
 			c.Ctx.Root = ns.Root()
 		}
 	}
-	if err := child.forkParts(t, a.Flags); err != nil {
+	if err := child.forkParts(parent, a.Flags); err != nil {
 		return nil, err
 	}
-	err = tab.insert(child, c, t, a)
+	err = tab.insert(child, c, parent, a)
 	if err != nil {
 		child.drop(len(p.sys.Parts))
 		return nil, err
@@ -343,35 +347,6 @@ func (tab *Table) insert(p *Proc, c, t *Thread, a *CloneArgs) error {
 	tab.threads++
 	tab.forks++
 	return nil
-}
-
-// NewInit makes process 1 of an instance. It takes over a reference of sp. The
-// caller gives the thread its registers, then calls Start.
-func (tab *Table) NewInit(sp *vm.Space, cred *Cred, comm string) (*Proc, *Thread, error) {
-	p, t, err := tab.newProc(cred, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	t.schedule(nil)
-	p.comm = clipComm(comm)
-	p.sigs.handlers = new(handlers)
-	p.defaultLimits()
-	if sp != nil {
-		sp.Retain() // for drop
-		p.space = sp
-		t.Ctx.Root = sp.Root()
-	}
-	if err := p.forkParts(nil, 0); err != nil {
-		return nil, nil, err
-	}
-	if err := tab.insert(p, t, nil, nil); err != nil {
-		p.drop(len(p.sys.Parts))
-		return nil, nil, err
-	}
-	if sp != nil {
-		sp.Release()
-	}
-	return p, t, nil
 }
 
 // waitVfork waits until the child doesn't use t's memory any more.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mult/inst"
+	"mult/inst/insttest"
 	"mult/kern/errno"
 	"mult/kern/vm"
 )
@@ -395,7 +396,7 @@ func TestNoMemory(t *testing.T) {
 	for limit := int64(0); limit < 150<<10; limit += 128 {
 		in := w.instance("poor")
 		in.SetLimit(inst.Heap, limit)
-		_, th, err := TableOf(in).NewInit(nil, RootCred(), "init")
+		th, err := Boot(in, nil)
 		if err != nil {
 			if err != errno.ENOMEM {
 				t.Fatal(err)
@@ -430,4 +431,119 @@ func TestNoMemory(t *testing.T) {
 	if failed == 0 {
 		t.Error("nothing failed")
 	}
+}
+
+// TestForkInst1 makes process 1 of two instances from proc0.
+func TestForkInst1(t *testing.T) {
+	w := newWorld(t).withMemory()
+	in := w.instance("inst0")
+	var at vm.Addr
+	done := make(chan bool)
+	w.start(in, func(p *Thread) {
+		defer close(done)
+		// A page of proc0, which nobody in inst0 can name.
+		proc0 := Proc0(in)
+		if proc0.Proc.PID != 0 || p.Proc.tab.Find(0) != nil || p.Proc.Parent() != 0 || p.Proc.tab.Counts().Procs != 1 {
+			t.Errorf("proc0 is %d, process 1 a child of %d", proc0.Proc.PID, p.Proc.Parent())
+		}
+		at, _ = proc0.Space().Map(vm.MapArgs{Len: vm.PageSize, Prot: vm.Read | vm.Write})
+		if err := proc0.Space().CopyOut(at, []byte("proc0")); err != nil {
+			t.Error(err)
+		}
+		ended := make(chan bool, 2)
+		kids := []*inst.Inst{insttest.Child(t, in, "a"), insttest.Child(t, in, "b")}
+		frames := in.Own(inst.Frames)
+		for i, kid := range kids {
+			c, err := w.init(kid)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if c.Proc.PID != 1 || c.TID != 1 || c.Inst() != kid || c.Proc.Parent() != 0 || c.Proc.Comm() != "kernel" ||
+				TableOf(kid).Find(1) != c.Proc || p.Proc.tab.Find(1) != p.Proc {
+				t.Errorf("process %d (%s), a child of %d", c.Proc.PID, c.Proc.Comm(), c.Proc.Parent())
+			}
+			if _, err := ForkInst1(kid); err != errno.ENOMEM {
+				t.Errorf("a second process 1: %v", err)
+			}
+			var b [5]byte
+			if err := c.Space().CopyIn(b[:], at); err != nil || string(b[:]) != "proc0" {
+				t.Errorf("%q of proc0's memory, %v", b, err)
+			}
+			c.Space().CopyOut(at, []byte{'0' + byte(i)})
+			c.Ctx.BX = w.program(func(c *Thread) {
+				pid := w.fork(c, func(*Thread) {})
+				if r := w.wait(c, -1, 0); r.PID != pid || pid != 2 {
+					t.Errorf("process %d, waited for %d; want 2", pid, r.PID)
+				}
+				if err := c.Kill(3, SIGKILL); err != errno.ESRCH {
+					t.Errorf("killing another instance's process: %v", err)
+				}
+				ended <- true
+			})
+			c.Start()
+		}
+		<-ended
+		<-ended
+		if n := in.Own(inst.Frames); n != frames {
+			t.Errorf("inst0 has %d frames, before it was %d", n, frames)
+		}
+		var b [5]byte
+		if err := proc0.Space().CopyIn(b[:], at); err != nil || string(b[:]) != "proc0" {
+			t.Errorf("%q in proc0's memory, %v", b, err)
+		}
+		for range 2 {
+			<-w.ended
+		}
+		for _, kid := range kids {
+			w.check(kid)
+		}
+		// One that is given up.
+		kid := insttest.Child(t, in, "c")
+		if c, err := w.init(kid); err != nil {
+			t.Error(err)
+		} else {
+			c.Abandon()
+			<-w.ended
+		}
+		w.check(kid)
+	})
+	<-done
+	w.finish(in)
+}
+
+// TestForkInst1NoMemory has every charge for process 1 fail once; nothing is left.
+func TestForkInst1NoMemory(t *testing.T) {
+	w := newWorld(t).withMemory()
+	in := w.instance("inst0")
+	done := make(chan bool)
+	w.start(in, func(p *Thread) {
+		defer close(done)
+		proc0 := Proc0(in)
+		at, _ := proc0.Space().Map(vm.MapArgs{Len: vm.PageSize, Prot: vm.Read | vm.Write})
+		proc0.Space().CopyOut(at, []byte{1})
+		for _, r := range []inst.Resource{inst.Heap, inst.Frames} {
+			step, failed := map[inst.Resource]int64{inst.Heap: 128, inst.Frames: 1}[r], 0
+			for limit := int64(0); ; limit += step {
+				kid := insttest.Child(t, in, "kid")
+				kid.SetLimit(r, limit)
+				c, err := ForkInst1(kid)
+				if err == nil {
+					c.Abandon()
+					<-w.ended
+				} else if failed++; err != errno.ENOMEM {
+					t.Error(err)
+				}
+				w.check(kid)
+				if err == nil {
+					break
+				}
+			}
+			if failed == 0 {
+				t.Errorf("resource %d isn't charged", r)
+			}
+		}
+	})
+	<-done
+	w.finish(in)
 }

@@ -38,6 +38,7 @@ type Table struct {
 	numbers  map[int]*number  // [mu]
 	last     int              // [mu] number given out last
 	users    map[uint32]*user // [mu]
+	proc0    *Thread          // [mu] of process 0, in inst0
 	init     *Proc            // [mu] process 1
 	dying    bool             // [mu] process 1 has ended
 	procs    int              // [mu] processes that are not reaped
@@ -92,6 +93,9 @@ func Member(sys *System) inst.Member {
 			defer tab.mu.Unlock()
 			if tab.procs != 0 || tab.threads != 0 || len(tab.numbers) != 0 || len(tab.users) != 0 {
 				panic("proc: instance freed with processes in it")
+			}
+			if tab.proc0 != nil {
+				tab.proc0.Proc.drop(0)
 			}
 			tab.load.stop()
 			slot.Set(in, nil)
@@ -270,7 +274,7 @@ func (tab *Table) Counts() Counts {
 	return Counts{tab.procs, tab.threads, tab.forks, tab.last}
 }
 
-// Init returns process 1; nil before NewInit and after its end.
+// Init returns process 1; nil before it is made and after its end.
 func (tab *Table) Init() *Proc {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()

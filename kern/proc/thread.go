@@ -33,7 +33,7 @@ func newThread(p *Proc, c *arch.Context) *Thread {
 	return t
 }
 
-// Start starts the goroutine of a thread that NewInit returned.
+// Start starts the goroutine of a thread that Boot or ForkInst1 returned.
 func (t *Thread) Start() { go t.run() }
 
 // schedule makes t known to the scheduler, before anybody else knows it.

@@ -61,17 +61,25 @@ func (w *world) instance(name string) *inst.Inst {
 	return in
 }
 
-// start runs f as process 1 of in.
-func (w *world) start(in *inst.Inst, f func(t *Thread)) {
-	w.t.Helper()
+// init makes process 1 of in, and before that of inst0 also proc0.
+func (w *world) init(in *inst.Inst) (*Thread, error) {
+	if in.Parent != nil {
+		return ForkInst1(in)
+	}
 	var sp *vm.Space
 	if w.sys.VM != nil {
 		var err error
 		if sp, err = vm.New(w.sys.VM, in); err != nil {
-			w.t.Fatal(err)
+			return nil, err
 		}
 	}
-	_, t, err := TableOf(in).NewInit(sp, RootCred(), "init")
+	return Boot(in, sp)
+}
+
+// start runs f as process 1 of in.
+func (w *world) start(in *inst.Inst, f func(t *Thread)) {
+	w.t.Helper()
+	t, err := w.init(in)
 	if err != nil {
 		w.t.Fatal(err)
 	}

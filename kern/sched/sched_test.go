@@ -57,7 +57,7 @@ func (w *world) program(f func(t *proc.Thread)) uint64 {
 
 func (w *world) start(name string, f func(t *proc.Thread)) *inst.Inst {
 	in := insttest.New(w.t, name, w.members...)
-	_, t, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
+	t, err := proc.Boot(in, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -526,7 +526,7 @@ func BenchmarkEnterLeave(b *testing.B) {
 	sys := &proc.System{Sched: s}
 	m := proc.Member(sys)
 	m.Alloc(in, nil)
-	_, t, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
+	t, err := proc.Boot(in, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -543,7 +543,7 @@ func BenchmarkUserKernel(b *testing.B) {
 	sys := &proc.System{Sched: s}
 	m := proc.Member(sys)
 	m.Alloc(in, nil)
-	_, t, err := proc.TableOf(in).NewInit(nil, proc.RootCred(), "init")
+	t, err := proc.Boot(in, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (w *world) boot(in *inst.Inst, init func(th *thread)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_, th, err := proc.TableOf(in).NewInit(sp, proc.RootCred(), "init")
+	th, err := proc.Boot(in, sp)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -73,13 +73,13 @@ func (w *world) boot(in *inst.Inst, init func(th *thread)) {
 // end frees an instance and looks for what it left behind.
 func (w *world) end(in *inst.Inst) {
 	w.t.Helper()
+	in.Release()
 	if n := in.Used(inst.Heap); n != 0 {
 		w.t.Errorf("instance %s has %d bytes of heap left", in.Name(), n)
 	}
 	if n := in.Used(inst.Frames); n != 0 {
 		w.t.Errorf("instance %s has %d frames left", in.Name(), n)
 	}
-	in.Release()
 }
 
 // A thread is a program that runs.

@@ -90,7 +90,7 @@ func BenchmarkFork(b *testing.B) {
 			must(b, s, MapArgs{Len: uint64(pages) * PageSize, Prot: rw, Populate: true})
 			b.ReportAllocs()
 			for b.Loop() {
-				c, err := s.Fork()
+				c, err := s.Fork(s.Inst())
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"mult/arch"
@@ -433,7 +434,7 @@ func TestAreaLimit(t *testing.T) {
 	if _, err := s.Remap(a, PageSize, 2*PageSize, RemapMayMove, 0); err != errno.ENOMEM {
 		t.Errorf("cutting an area by mremap: %v", err)
 	}
-	c, err := s.Fork()
+	c, err := s.Fork(s.Inst())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -506,7 +507,7 @@ func TestForkAdvice(t *testing.T) {
 	s.Advise(a+2*PageSize, PageSize, AdviseDoFork)
 	s.Advise(a+4*PageSize, 2*PageSize, AdviseWipeOnFork)
 	s.Advise(a+5*PageSize, PageSize, AdviseKeepOnFork)
-	c, err := s.Fork()
+	c, err := s.Fork(s.Inst())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -579,7 +580,7 @@ func TestLimits(t *testing.T) {
 		if _, err := s.Map(MapArgs{Len: 1, Shared: true}); err != errno.ENOMEM {
 			t.Errorf("shared memory: %v", err)
 		}
-		if _, err := s.Fork(); err != errno.ENOMEM {
+		if _, err := s.Fork(s.Inst()); err != errno.ENOMEM {
 			t.Errorf("a fork: %v", err)
 		}
 		if _, err := New(w.sys, w.in); err != errno.ENOMEM {
@@ -593,7 +594,7 @@ func TestLimits(t *testing.T) {
 		poke(s, must(t, s, MapArgs{Addr: base + i*4*mib, Len: PageSize, Prot: rw, Fixed: true}), 1)
 	}
 	w.in.SetLimit(inst.Frames, w.in.Used(inst.Frames)+6)
-	if _, err := s.Fork(); err != errno.ENOMEM {
+	if _, err := s.Fork(s.Inst()); err != errno.ENOMEM {
 		t.Errorf("a fork: %v", err)
 	}
 	want(t, s, base, 1)
@@ -652,4 +653,80 @@ func TestInstances(t *testing.T) {
 	if f, h := other.Used(inst.Frames), other.Used(inst.Heap); f != 0 || h != 0 {
 		t.Errorf("%d frames and %d bytes are still charged", f, h)
 	}
+}
+
+// TestForkAcross copies a space into another instance: it has the same content, not one
+// frame of it, and pays for itself.
+func TestForkAcross(t *testing.T) {
+	w := newWorld(t, 8*mib)
+	other := insttest.Child(t, w.in, "other")
+	s := w.space()
+	must(t, s, MapArgs{Addr: base, Len: 16 * mib, Prot: rw, Fixed: true})
+	must(t, s, MapArgs{Addr: base + 32*mib, Len: PageSize, Prot: rw, Fixed: true})
+	poke(s, base, 1)
+	poke(s, base+5*mib, 2)
+	poke(s, base+32*mib, 3)
+	if err := s.Protect(base+32*mib, PageSize, Read); err != nil {
+		t.Fatal(err)
+	}
+	want(t, s, base+PageSize, 0) // zeros, shown
+	was := s.Stats()
+
+	// Each limit once.
+	for _, r := range []inst.Resource{inst.Frames, inst.Heap} {
+		step := map[inst.Resource]int64{inst.Frames: 1, inst.Heap: 64}[r]
+		for limit := int64(0); ; limit += step {
+			other.SetLimit(r, limit)
+			c, err := s.Fork(other)
+			if err == nil {
+				if limit == 0 {
+					t.Errorf("resource %d isn't charged", r)
+				}
+				c.Release()
+				break
+			}
+			if err != errno.ENOMEM || other.Used(inst.Frames) != 0 || other.Used(inst.Heap) != 0 {
+				t.Fatalf("limit %d: %v; %d frames and %d bytes are left", limit, err, other.Used(inst.Frames), other.Used(inst.Heap))
+			}
+		}
+		other.SetLimit(r, inst.NoLimit)
+	}
+
+	c, err := s.Fork(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := other.Used(inst.Frames); n != int64(c.Stats().PageTables/PageSize)+3 || c.Stats().RSS != 3*PageSize {
+		t.Errorf("%d frames, %+v", n, c.Stats())
+	}
+	if now := s.Stats(); now.RSS != was.RSS || now.PageTables != was.PageTables {
+		t.Errorf("the original has %+v, before the fork %+v", now, was)
+	}
+	for i, a := range []Addr{base, base + 5*mib, base + 32*mib} {
+		want(t, c, a, byte(i+1))
+		if e := atomic.LoadUint64(s.entry(uint64(a))); frame(e) == frame(*c.entry(uint64(a))) || w.m.Memory().Refs(frame(e)) != 1 {
+			t.Errorf("page %d: a frame in common", i)
+		}
+	}
+	want(t, c, base+PageSize, 0)
+	if err := poke(c, base+32*mib, 1); err != errno.EFAULT {
+		t.Errorf("writing what may be read: %v", err)
+	}
+	poke(c, base, 7)
+	want(t, s, base, 1)
+	poke(s, base+5*mib, 8)
+	want(t, c, base+5*mib, 2)
+	k1, _ := s.Key(base, false)
+	k2, _ := c.Key(base, false)
+	if k1 == k2 {
+		t.Error("two instances have the same futex")
+	}
+	c.Release()
+
+	// What is the instance's own doesn't go to another one.
+	must(t, s, MapArgs{Len: PageSize, Prot: rw, Shared: true})
+	if _, err := s.Fork(other); err != errno.EINVAL {
+		t.Errorf("with shared memory: %v", err)
+	}
+	other.Release() // nothing is charged any more
 }

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"mult/arch"
@@ -8,11 +9,18 @@ import (
 	"mult/kern/errno"
 )
 
-// Fork returns a copy of the space with one user. Private pages are shared
-// until one side writes to them; shared areas stay shared. It takes time for
-// the pages that have been written or that no object can supply again.
-func (s *Space) Fork() (*Space, error) {
-	c, err := newSpace(s.sys, s.in)
+// Fork returns a copy of the space with one user, for whose memory in pays.
+//
+// In the same instance private pages are shared until one side writes to them, and
+// shared areas stay shared. It takes time for the pages that have been written or
+// that no object can supply again.
+//
+// Another instance gets copies of the pages that have been written, so that each
+// pays for what it has and they have no frame in common. There are no areas then
+// that show an object or that are shared, since these are the instance's own:
+// EINVAL.
+func (s *Space) Fork(in *inst.Inst) (*Space, error) {
+	c, err := newSpace(s.sys, in)
 	if err != nil {
 		return nil, err
 	}
@@ -38,14 +46,16 @@ func (s *Space) copyTo(c *Space) error {
 	c.limit.data.Store(s.limit.data.Load())
 	c.limit.stack.Store(s.limit.stack.Load())
 
-	cost := areaCost * int64(len(s.areas))
-	if !s.in.Charge(inst.Heap, cost) {
+	if c.in != s.in && slices.ContainsFunc(s.areas, func(ar *area) bool { return ar.obj != nil }) {
+		return errno.EINVAL
+	}
+	if !c.in.Charge(inst.Heap, areaCost*int64(len(s.areas))) {
 		return errno.ENOMEM
 	}
 	c.areas = make([]*area, 0, len(s.areas)+4)
 	for _, ar := range s.areas {
 		if ar.flags&dontFork != 0 {
-			s.in.Uncharge(inst.Heap, areaCost)
+			c.in.Uncharge(inst.Heap, areaCost)
 			c.searchFrom, c.largestHole = c.mapBase, 0
 			continue
 		}
@@ -65,16 +75,41 @@ func (s *Space) copyTo(c *Space) error {
 			continue
 		}
 		ar.hasOwned.Store(true)
-		if !s.copyPages(c, ar) {
+		copyPages := s.sharePages
+		if c.in != s.in {
+			copyPages = s.copyPages
+		}
+		if !copyPages(c, ar) {
 			return errno.ENOMEM
 		}
 	}
 	return nil
 }
 
-// copyPages makes the child's entries for one area and takes the permission to
-// write from the parent's. It reports false if there are no frames for tables.
+// copyPages gives the child pages of its own for one area. It reports false if there
+// are no frames.
 func (s *Space) copyPages(c *Space, ar *area) bool {
+	return s.each(ar.start, ar.end, func(a uint64, p *uint64) bool {
+		e := atomic.LoadUint64(p)
+		if e&owned == 0 {
+			return true // zeros
+		}
+		to := c.ensure(a)
+		if to == nil {
+			return false
+		}
+		pa, ok := c.newFrame(false)
+		if ok {
+			*s.mem.Page(pa) = *s.mem.Page(frame(e))
+			c.fillOwned(ar, to, pa)
+		}
+		return ok
+	})
+}
+
+// sharePages makes the child's entries for one area and takes the permission to
+// write from the parent's. It reports false if there are no frames for tables.
+func (s *Space) sharePages(c *Space, ar *area) bool {
 	var table *[512]uint64 // of the child, for what ends at limit
 	var limit uint64
 	rss := int64(0)

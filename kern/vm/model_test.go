@@ -264,7 +264,7 @@ func (m *model) fork(ms *modelSpace) {
 	if len(m.spaces) == 4 {
 		return
 	}
-	s, err := ms.s.Fork()
+	s, err := ms.s.Fork(ms.s.Inst())
 	if err != nil {
 		m.fatalf("Fork: %v", err)
 	}

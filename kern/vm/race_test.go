@@ -117,7 +117,7 @@ func concurrent(t *testing.T, frames int64) {
 			return
 		}
 		children <- true
-		c, err := s.Fork()
+		c, err := s.Fork(s.Inst())
 		if err != nil {
 			<-children
 			if !scarce {

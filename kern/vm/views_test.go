@@ -42,7 +42,7 @@ func TestDrop(t *testing.T) {
 	f := &shrinkingFile{nearFile: nearFile{w.file(8)}}
 	a := must(t, s, MapArgs{Len: 8 * PageSize, Prot: rw, Shared: true, Object: f, Populate: true})
 	b := must(t, s, MapArgs{Len: 4 * PageSize, Prot: rw, Object: f, Offset: 3 * PageSize, Populate: true})
-	c, err := s.Fork()
+	c, err := s.Fork(s.Inst())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,14 +149,14 @@ var Rooms = []Room{
 	},
 	{
 		Path:        "kern/linux/...",
-		Owns:        "the system call table, its handlers, exec, the loop of a thread, forkinst1",
+		Owns:        "the system call table, its handlers, exec, the loop of a thread",
 		Own:         []string{"arch", "inst/...", "kern/...", "fs/...", "net/...", "dev/..."},
 		Except:      []string{"kern", "kern/internal/..."},
 		TestsMayNot: machine,
 	},
 	{
 		Path:        "kern",
-		Owns:        "the ordered lists of members and devices, boot order",
+		Owns:        "the ordered lists of members and devices, boot order, forkinst1",
 		Own:         []string{"arch", "inst/...", "kern/...", "fs/...", "net/...", "dev/..."},
 		Except:      []string{"kern/internal/..."},
 		TestsMayNot: machine,

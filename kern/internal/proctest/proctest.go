@@ -43,7 +43,7 @@ func New(tb testing.TB, clock func() int64, members []inst.Member, parts ...proc
 	if err != nil {
 		tb.Fatal(err)
 	}
-	_, t, err := proc.TableOf(in).NewInit(sp, proc.RootCred(), "init")
+	t, err := proc.Boot(in, sp)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func TestMap(t *testing.T) {
 		if got := w.wall(s, ehdr); got != 3 {
 			t.Errorf("the wall clock is %d", got)
 		}
-		c, err := s.Fork()
+		c, err := s.Fork(s.Inst())
 		if err != nil {
 			t.Fatal(err)
 		}
