@@ -65,6 +65,8 @@ type group struct {
 	since int64         // [mu] time up to which that is right
 	key   int64         // [mu] vt when it was put into Sched.groups
 	at    int           // [mu] place there, -1: not in it
+
+	suspended atomic.Bool // [mu to write] none of its threads gets a grant
 }
 
 // thread is what sched knows of a thread.
@@ -215,10 +217,12 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 	h.charge()
 	if h.place < 0 {
 		s.catchUp(h)
-		if s.waiting.Load() == 0 && s.grab(h) {
+		// Suspend looks at the grants after it has said so; this looks at what
+		// it says after it has a grant.
+		if s.waiting.Load() == 0 && s.grab(h) && !h.g.suspended.Load() {
 			return true
 		}
-	} else if s.waiting.Load() == 0 {
+	} else if s.waiting.Load() == 0 && !h.g.suspended.Load() {
 		return true // and has another slice
 	}
 	s.mu.Lock()
@@ -241,7 +245,9 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 			s.mu.Unlock()
 			return false
 		}
-		s.preemptLocked(h)
+		if !h.g.suspended.Load() {
+			s.preemptLocked(h)
+		}
 	}
 	s.mu.Unlock()
 	<-h.ready
@@ -252,6 +258,44 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 func (s *Sched) catchUp(h *thread) {
 	raise(&h.vt, h.g.minVT.Load()-bonus)
 	raise(&h.g.vt, s.minVT.Load()-bonus)
+}
+
+// Suspend keeps the threads of an instance out of user mode until Resume: those that are
+// there come back at once, and wait. They still do in the kernel what they must, such as
+// to end.
+func Suspend(in *inst.Inst) {
+	g := slot.Of(in)
+	s := g.sched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.suspended.Swap(true) {
+		return
+	}
+	s.waiting.Add(-int32(len(g.queue)))
+	if g.at >= 0 {
+		s.groups.remove(g.at)
+	}
+	for i := range s.places {
+		if h := s.places[i].Load(); h != nil && h.g == g {
+			h.t.RequestYield()
+		}
+	}
+}
+
+// Resume ends Suspend.
+func Resume(in *inst.Inst) {
+	g := slot.Of(in)
+	s := g.sched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !g.suspended.Swap(false) || len(g.queue) == 0 {
+		return
+	}
+	s.waiting.Add(int32(len(g.queue)))
+	raise(&g.vt, s.minVT.Load()-bonus) // as one who has slept
+	g.key = g.vt.Load()
+	s.groups.push(g)
+	s.dispatchLocked()
 }
 
 // earnLocked gives h what it has earned by its sleep. mu is held.
@@ -336,6 +380,9 @@ func (s *Sched) push(h *thread) {
 	g := h.g
 	g.queue.push(h)
 	h.queued.Store(true)
+	if g.suspended.Load() {
+		return
+	}
 	s.waiting.Add(1)
 	if g.at < 0 {
 		g.key = g.vt.Load()
@@ -348,6 +395,9 @@ func (s *Sched) pull(h *thread) {
 	g := h.g
 	g.queue.remove(h.at)
 	h.queued.Store(false)
+	if g.suspended.Load() {
+		return
+	}
 	s.waiting.Add(-1)
 	if len(g.queue) == 0 {
 		s.groups.remove(g.at)

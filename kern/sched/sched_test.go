@@ -21,6 +21,7 @@ type world struct {
 	members []inst.Member
 	now     atomic.Int64
 	inUser  atomic.Int32
+	alive   atomic.Int32 // instances
 	ended   chan *inst.Inst
 
 	mu    sync.Mutex
@@ -56,6 +57,7 @@ func (w *world) program(f func(t *proc.Thread)) uint64 {
 }
 
 func (w *world) start(name string, f func(t *proc.Thread)) *inst.Inst {
+	w.alive.Add(1)
 	in := insttest.New(w.t, name, w.members...)
 	t, err := proc.Boot(in, nil)
 	if err != nil {
@@ -79,6 +81,9 @@ func (w *world) finish(n int) {
 		case <-time.After(100 * time.Second):
 			panic("instance doesn't end")
 		}
+	}
+	if w.alive.Add(-int32(n)) > 0 {
+		return
 	}
 	if n := w.s.waiting.Load(); n != 0 || len(w.s.groups) != 0 {
 		w.t.Errorf("%d threads wait", n)
@@ -296,6 +301,72 @@ func TestInstances(t *testing.T) {
 	if !near(a.Load(), b.Load(), 0.15) {
 		t.Errorf("one had %d, the ten of the other %d", a.Load(), b.Load())
 	}
+}
+
+// TestSuspend suspends one of two instances with hogs: it gets nothing, the other one
+// everything, and then both the same again. Its threads can be ended meanwhile.
+func TestSuspend(t *testing.T) {
+	w := newWorld(t, 2)
+	m := w.meter(1<<60, 1<<60)
+	var a, b atomic.Int64
+	hogs := func(n *atomic.Int64) func(*proc.Thread) {
+		return func(t *proc.Thread) {
+			for range 3 {
+				w.fork(t, func(c *proc.Thread) {
+					for m.w.user(c, time.Millisecond) {
+						n.Add(1)
+					}
+				})
+			}
+			for t.NextSignal().Kind != proc.DeliverExit {
+				t.Pause()
+			}
+		}
+	}
+	one, two := w.start("one", hogs(&a)), w.start("two", hogs(&b))
+	// more waits until a counter has grown, and says how much the other has meanwhile.
+	more := func(n, other *atomic.Int64, by int64) int64 {
+		was, from := other.Load(), n.Load()
+		for n.Load() < from+by {
+			time.Sleep(time.Millisecond)
+		}
+		return other.Load() - was
+	}
+	more(&a, &b, 100)
+	more(&b, &a, 100)
+	for range 3 {
+		Suspend(one)
+		Suspend(one)
+		g := slot.Of(one)
+		for range 1000 { // those in user mode come back
+			w.s.mu.Lock()
+			all := len(g.queue) == 3
+			w.s.mu.Unlock()
+			if all {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if n := more(&b, &a, 200); n != 0 {
+			t.Errorf("the suspended one had %d of 200", n)
+		}
+		Resume(one)
+		Resume(one)
+		more(&a, &b, 200)
+	}
+	// Nobody waits for one that is suspended: the other has processors without asking.
+	Suspend(one)
+	Suspend(two)
+	Resume(two)
+	more(&b, &a, 10)
+	// The end of the suspended one.
+	proc.TableOf(one).Kill(proc.SIGKILL)
+	w.finish(1)
+	Suspend(two)
+	Resume(two)
+	more(&b, &a, 10)
+	proc.TableOf(two).Kill(proc.SIGKILL)
+	w.finish(1)
 }
 
 // TestSleeper shows that one who sleeps most of the time doesn't wait for the
