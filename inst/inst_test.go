@@ -192,6 +192,43 @@ func TestUnwind(t *testing.T) {
 	}
 }
 
+// TestFaults has members that aren't empty when they are freed: that is told, and all
+// the rest happens nevertheless.
+func TestFaults(t *testing.T) {
+	for _, bad := range [][]string{{"a"}, {"c"}, {"a", "b", "c"}, nil} {
+		w := newWorld(t)
+		root := w.inst(nil, "root")
+		for i := range w.sys.members {
+			m := &w.sys.members[i]
+			if free := m.Free; slices.Contains(bad, m.Name) {
+				m.Free = func(in *Inst) {
+					free(in)
+					panic("not empty: " + m.Name)
+				}
+			}
+		}
+		in := w.inst(root, "bad")
+		if bad == nil {
+			in.Charge(Frames, 1)
+		}
+		w.log = nil
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%v: no panic", bad)
+				}
+			}()
+			in.Release()
+		}()
+		if want := []string{"free c", "free b", "free a"}; !slices.Equal(w.log, want) || in.State() != Dead || w.sys.Count() != 1 || root.Refs() != 1 {
+			t.Errorf("%v: %q, want %q; it is %v, %d instances, %d references", bad, w.log, want, in.State(), w.sys.Count(), root.Refs())
+		}
+		if _, err := root.Lookup("bad"); !errors.Is(err, errno.ESRCH) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
 // TestStates tries all transitions, with one who watches.
 func TestStates(t *testing.T) {
 	ways := map[State][]State{
@@ -234,6 +271,14 @@ func TestStates(t *testing.T) {
 			}
 			in.Unwatch(watch)
 			seen = nil
+			if from == Creating && to == Running {
+				if err := in.Become(Stopping, Suspended, Creating); !errors.Is(err, errno.EBUSY) || in.State() != Running {
+					t.Errorf("Running to Stopping, but only from others: %v", err)
+				}
+				if err := in.Become(Suspended, Suspended, Running); err != nil || in.State() != Suspended {
+					t.Errorf("from one of those that are allowed: %v", err)
+				}
+			}
 			for s := Creating; s <= Dead; s++ {
 				in.Become(s)
 			}

@@ -1,6 +1,10 @@
 package inst
 
-import "mult/kern/errno"
+import (
+	"slices"
+
+	"mult/kern/errno"
+)
 
 // A State is how far an instance is in its life.
 type State uint32
@@ -30,12 +34,13 @@ var mayBecome = [...]uint{
 func (in *Inst) State() State { return State(in.state.Load()) }
 
 // Become makes to the state of in, if there is such a transition, and tells those
-// who watch. EBUSY if there is none.
-func (in *Inst) Become(to State) error {
+// who watch. EBUSY if there is none, or if it isn't from one of the states only, if any
+// are given.
+func (in *Inst) Become(to State, only ...State) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	from := in.State()
-	if mayBecome[from]&(1<<to) == 0 {
+	if mayBecome[from]&(1<<to) == 0 || len(only) > 0 && !slices.Contains(only, from) {
 		return Errorf(errno.EBUSY, "instance %s is %s, so it can't become %s", in.Name(), from, to)
 	}
 	in.state.Store(uint32(to))

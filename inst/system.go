@@ -202,7 +202,8 @@ func (s *System) list(in *Inst) error {
 }
 
 // Free frees in, whose last reference is gone, and makes it Dead. Only System.Reap's
-// owner calls it.
+// owner calls it. If a member isn't empty, or something is still charged, that is a fault
+// of the kernel: Free panics after it has done all that it can, so in is Dead then, too.
 func (in *Inst) Free() {
 	if in.refs.Load() != 0 {
 		panic("inst: freed with references")
@@ -210,15 +211,17 @@ func (in *Inst) Free() {
 	if in.State() != Stopping {
 		in.Become(Stopping) // allowed in every state in which there were references
 	}
+	defer in.Become(Dead)
+	defer in.sys.forget(in)
 	in.freeMembers(len(in.sys.members))
-	in.sys.forget(in)
-	in.Become(Dead)
 }
 
-// freeMembers frees the first n members, the last one first.
+// freeMembers frees the first n members, the last one first, those after one that panics
+// as well.
 func (in *Inst) freeMembers(n int) {
-	for n--; n >= 0; n-- {
-		in.sys.members[n].Free(in)
+	if n > 0 {
+		defer in.freeMembers(n - 1)
+		in.sys.members[n-1].Free(in)
 	}
 }
 
@@ -226,11 +229,6 @@ func (in *Inst) freeMembers(n int) {
 // stays. It leads to older instances only, so what is gone doesn't keep others from
 // being collected that came later.
 func (s *System) forget(in *Inst) {
-	for r := range in.account {
-		if n := in.account[r].used.Load(); n != 0 {
-			panic("inst: something of an instance that has ended is still charged")
-		}
-	}
 	s.mu.Lock()
 	if in.listed {
 		in.listed = false
@@ -261,6 +259,11 @@ func (s *System) forget(in *Inst) {
 		p.Uncharge(Instances, 1)
 		p.Uncharge(Heap, instCharge)
 		p.Release()
+	}
+	for r := range in.account {
+		if n := in.account[r].used.Load(); n != 0 {
+			panic(fmt.Sprintf("inst: %d of resource %d are charged to instance %d after its end", n, r, in.ID))
+		}
 	}
 }
 

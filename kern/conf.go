@@ -21,6 +21,7 @@ func (k *Kernel) members() []inst.Member {
 	return []inst.Member{
 		host.Member,
 		k.sched.Member(),
+		lifeMember,
 		proc.Member(&k.proc),
 		file.Member,
 		futex.Member,

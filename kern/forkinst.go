@@ -14,7 +14,7 @@ import (
 	"mult/kern/proc"
 )
 
-// This file begins and ends instances: forkinst1(9).
+// This file begins instances: forkinst1(9).
 
 // instInit is the program of process 1 of every instance but inst0, in the
 // instance's root.
@@ -65,7 +65,7 @@ func (k *Kernel) ForkInst1(parent *inst.Inst, s Setup) (_ *inst.Inst, err error)
 		err = errno.EINTR // somebody has ended it, and exec may have failed for that
 	}
 	if err == nil {
-		err = in.Become(inst.Running)
+		err = in.Become(inst.Running, inst.Creating)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("instance %s: %w", s.Name, err)
@@ -116,36 +116,4 @@ func (k *Kernel) execInit(t *proc.Thread, argv []string) error {
 		return fmt.Errorf("%s: %w", argv[0], err)
 	}
 	return nil
-}
-
-// initExited is called when process 1 of an instance and then all other processes of it
-// are gone. What the instance has made ends with it.
-func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
-	if in == k.inst0 {
-		k.status = s
-	}
-	in.Become(inst.Stopping) // unless it is
-	for _, c := range in.Children() {
-		k.kill(c)
-		c.Release()
-	}
-	in.Release()
-}
-
-// kill ends an instance without asking.
-func (k *Kernel) kill(in *inst.Inst) {
-	// Who makes it, or makes another one below it, looks at its state afterwards.
-	in.Become(inst.Stopping) // unless it is
-	proc.TableOf(in).Kill(proc.SIGKILL)
-}
-
-// reap frees an instance that nobody has a reference to any more. After inst0, which is
-// the last one, the machine ends.
-func (k *Kernel) reap(in *inst.Inst) {
-	if in != k.inst0 {
-		in.Free()
-		return
-	}
-	k.flush()
-	k.Ended(k.status)
 }

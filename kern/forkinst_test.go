@@ -167,7 +167,7 @@ func TestForkInst1Limits(t *testing.T) {
 			limit += map[inst.Resource]int64{inst.Heap: 1024, inst.Frames: 1}[r]
 			in, err := k.ForkInst1(k.inst0, Setup{Name: "a", Limits: map[inst.Resource]int64{r: limit}})
 			if err == nil {
-				k.kill(in)
+				k.Kill(in)
 				w.gone(in)
 				break
 			}
@@ -209,14 +209,14 @@ func TestForkInst1Killed(t *testing.T) {
 				parent.State()
 			}
 			if i%2 == 0 {
-				k.kill(parent)
+				k.Kill(parent)
 				return
 			}
 			if kid, err := parent.Lookup("kid"); err == nil {
-				k.kill(kid)
+				k.Kill(kid)
 				kid.Release()
 			}
-			k.kill(parent)
+			k.Kill(parent)
 		})
 		wg.Wait()
 		w.gone(parent)
@@ -241,7 +241,7 @@ func TestTree(t *testing.T) {
 	if n := k.inst0.Used(inst.Instances); n != 6 || a.Used(inst.Instances) != 4 {
 		t.Errorf("%d instances below inst0, %d below a", n, a.Used(inst.Instances))
 	}
-	k.kill(a)
+	k.Kill(a)
 	w.gone(a)
 	if n := k.inst0.Used(inst.Instances); n != 1 || d.State() != inst.Running {
 		t.Errorf("%d instances are left, d is %s", n, d.State())

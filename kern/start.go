@@ -72,6 +72,7 @@ type Kernel struct {
 	insts *inst.System
 	inst0 *inst.Inst
 
+	daemon instDaemon
 	status proc.Status // that inst0's process 1 ended with
 
 	console *tty.Console // nil: there is none
@@ -118,7 +119,9 @@ func Start(c Config) (*Kernel, error) {
 	}
 	k.image.Place(c.Memory, c.RootPA)
 	k.insts = inst.NewSystem(k.members())
-	k.insts.Wall, k.insts.Full, k.insts.Reap = c.Wall, c.HeapFull, k.reap
+	k.insts.Wall, k.insts.Full = c.Wall, c.HeapFull
+	k.insts.Reap, k.insts.Changed = k.reap, k.changed
+	k.daemon.wake = make(chan struct{}, 1)
 	if k.inst0, err = k.insts.New(nil, "inst0"); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
@@ -141,6 +144,7 @@ func Start(c Config) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
+	go k.instdaemon()
 	t.Start()
 	return k, nil
 }

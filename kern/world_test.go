@@ -39,6 +39,7 @@ type user struct {
 	cpu  *hosted.CPU
 	x    *arch.Context
 	step int // calls of the program before
+	pid  uint64
 
 	at    uint64 // where data goes, which is written before the call
 	data  []byte
@@ -179,14 +180,11 @@ func (w *world) gone(in *inst.Inst) {
 
 // Numbers of system calls.
 const (
-	callSigprocmask, callGetpid, callFork, callExit, callSethostname = 14, 39, 57, 60, 170
+	callSigprocmask, callGetpid, callFork, callExit = 14, 39, 57, 60
 )
 
 // sleeps is a program that only sleeps.
 func sleeps(u *user) { u.call(nrPause) }
-
-// spins is a program that makes no calls.
-func spins(*user) {}
 
 // handles returns a program that exits when it gets a signal; handler is the number of
 // one that exits. It closes ready when it does.

@@ -1,0 +1,154 @@
+package kern
+
+import (
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"mult/inst"
+	"mult/kern/proc"
+	"mult/kern/sched"
+)
+
+// This file ends instances: instdaemon(9).
+//
+// An instance ends with its process 1. That takes all other processes along and waits
+// for them, on its own thread (kern/proc), then the instances below are killed, and the
+// processes' reference is given back. When the last reference is gone, instdaemon, which
+// is a goroutine, frees the members: nobody who gives a reference back waits for that,
+// or holds a lock meanwhile.
+
+// instDaemon is what instdaemon has to do.
+type instDaemon struct {
+	mu   sync.Mutex    // leaf
+	dead []*inst.Inst  // [mu] without references
+	wake chan struct{} // [const] capacity 1: there are some
+}
+
+// reap leaves an instance without references to instdaemon.
+func (k *Kernel) reap(in *inst.Inst) {
+	d := &k.daemon
+	d.mu.Lock()
+	d.dead = append(d.dead, in) // as many as there are instances at most
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// instdaemon frees instances. inst0 is the last one, and the machine ends then.
+func (k *Kernel) instdaemon() {
+	d := &k.daemon
+	for range d.wake {
+		d.mu.Lock()
+		dead := d.dead
+		d.dead = nil
+		d.mu.Unlock()
+		for _, in := range dead {
+			if in == k.inst0 {
+				k.flush()
+				k.Ended(k.status)
+				return
+			}
+			k.free(in)
+		}
+	}
+}
+
+// free frees an instance. A fault of the kernel there ends nothing else.
+func (k *Kernel) free(in *inst.Inst) {
+	defer func() {
+		if r := recover(); r != nil {
+			k.Log.Errf("kernel fault: the end of instance %d (%s): %v\n%s", in.ID, in.Path(), r, debug.Stack())
+		}
+	}()
+	in.Free()
+}
+
+// initExited is called when process 1 of an instance and then all other processes of it
+// are gone. What the instance has made ends with it.
+func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
+	if in == k.inst0 {
+		k.status = s
+	}
+	in.Become(inst.Stopping) // unless it is
+	for _, c := range in.Children() {
+		k.Kill(c)
+		c.Release()
+	}
+	in.Release()
+}
+
+// life is this package's member of an instance.
+type life struct {
+	mu    sync.Mutex
+	kill  *time.Timer // [mu] ends the grace of a Stop; nil: there was none
+	until time.Time   // [mu] when that is
+}
+
+var lifeSlot = inst.NewSlot[life]()
+
+// lifeMember is the row of this package in the table of members.
+var lifeMember = inst.Member{
+	Name: "life",
+	Alloc: func(in, _ *inst.Inst) error {
+		lifeSlot.Set(in, &life{})
+		return nil
+	},
+	Free: func(in *inst.Inst) {
+		if t := lifeSlot.Of(in).kill; t != nil {
+			t.Stop()
+		}
+		lifeSlot.Set(in, nil)
+	},
+}
+
+// Stop ends an instance and those below it: process 1 of each is asked by SIGTERM, and
+// killed when the grace is over. Of several stops the earliest end counts. The caller has
+// a reference.
+func (k *Kernel) Stop(in *inst.Inst, grace time.Duration) {
+	// Who makes in, or one below, looks at its state afterwards; a suspended one goes
+	// on, so that it can do what it is asked.
+	in.Become(inst.Stopping) // unless it is
+	for _, c := range in.Children() {
+		k.Stop(c, grace)
+		c.Release()
+	}
+	l := lifeSlot.Of(in)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch until := time.Now().Add(grace); {
+	case l.kill == nil:
+		l.until = until
+		l.kill = time.AfterFunc(grace, func() {
+			if in.TryRetain() {
+				k.Kill(in)
+				in.Release()
+			}
+		})
+	case until.Before(l.until):
+		l.until = until
+		l.kill.Reset(grace)
+	}
+	if p := proc.TableOf(in).Init(); p != nil {
+		p.Signal(proc.Info(proc.SIGTERM, proc.SI_KERNEL))
+	}
+}
+
+// Kill ends an instance, and so those below it, without asking. The caller has a
+// reference.
+func (k *Kernel) Kill(in *inst.Inst) {
+	in.Become(inst.Stopping) // unless it is; see Stop
+	proc.TableOf(in).Kill(proc.SIGKILL)
+}
+
+// changed is told of each transition of an instance, while it happens.
+func (k *Kernel) changed(in *inst.Inst, from, to inst.State) {
+	if to == inst.Suspended {
+		sched.Suspend(in)
+	}
+	if from == inst.Suspended {
+		sched.Resume(in)
+	}
+}
