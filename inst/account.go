@@ -12,8 +12,12 @@ const (
 	Frames    Resource = iota // page frames: memory of programs, page tables, content of files
 	Heap                      // bytes of the kernel's own memory, rounded up as the caller thinks fit
 	Instances                 // instances below
-	numResources
+	NumResources
 )
+
+var resourceNames = [NumResources]string{"frames", "heap", "instances"}
+
+func (r Resource) String() string { return resourceNames[r] }
 
 // NoLimit is the limit of who has none of his own.
 const NoLimit = math.MaxInt64
@@ -96,6 +100,9 @@ func (in *Inst) Left(r Resource) int64 {
 	}
 	return n
 }
+
+// OwnLimit returns what SetLimit has set.
+func (in *Inst) OwnLimit(r Resource) int64 { return in.account[r].limit.Load() }
 
 // Refused returns how often the limit of in was in the way of a Charge.
 func (in *Inst) Refused(r Resource) int64 { return in.account[r].refused.Load() }

@@ -14,10 +14,13 @@ type Inst struct {
 	Depth   int    // [const] instances above it
 	Created int64  // [const] time of day, ns since 1970
 
+	// Exit is how its process 1 ended, as wait4(2) tells it.
+	Exit atomic.Uint32
+
 	sys     *System                // [const]
 	name    atomic.Pointer[string] // changed with sys.mu
 	refs    atomic.Int64
-	account [numResources]account
+	account [NumResources]account
 
 	state    atomic.Uint32 // changed with mu
 	mu       sync.Mutex

@@ -347,6 +347,43 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestRename gives instances other names.
+func TestRename(t *testing.T) {
+	w := newWorld(t)
+	root := w.inst(nil, "root")
+	a, b := w.inst(root, "a"), w.inst(root, "b")
+	w.inst(a, "b")
+	for _, tt := range []struct {
+		in   *Inst
+		name string
+		err  error
+		want string
+	}{
+		{a, "b", errno.EEXIST, "a"},
+		{a, "a", nil, "a"},
+		{a, "1", errno.EINVAL, "a"},
+		{a, "c", nil, "c"},
+		{b, "a", nil, "a"},
+		{root, "other", errno.EBUSY, "root"},
+	} {
+		if err := tt.in.Rename(tt.name); !errors.Is(err, tt.err) || tt.in.Name() != tt.want {
+			t.Errorf("%s: %v; it is %s, want %v, %s", tt.name, err, tt.in.Name(), tt.err, tt.want)
+		}
+	}
+	for path, in := range map[string]*Inst{"c": a, "a": b, "b": nil, "a/b": nil} {
+		got, err := root.Lookup(path)
+		if got != in {
+			t.Errorf("%s: %v, %v", path, got, err)
+		}
+		if got != nil {
+			got.Release()
+		}
+	}
+	a.Children()[0].Release() // of Children
+	b.Release()
+	w.inst(root, "a").Release()
+}
+
 func errText(_ *Inst, err error) string { return err.Error() }
 
 func TestNames(t *testing.T) {

@@ -262,9 +262,30 @@ func (s *System) forget(in *Inst) {
 	}
 	for r := range in.account {
 		if n := in.account[r].used.Load(); n != 0 {
-			panic(fmt.Sprintf("inst: %d of resource %d are charged to instance %d after its end", n, r, in.ID))
+			panic(fmt.Sprintf("inst: %d %v are charged to instance %d after its end", n, Resource(r), in.ID))
 		}
 	}
+}
+
+// Rename gives in another name. EINVAL for one that can't be used, EEXIST for one that a
+// sibling has, EBUSY for inst0.
+func (in *Inst) Rename(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if in.Parent == nil {
+		return Errorf(errno.EBUSY, "%s keeps its name", in.Name())
+	}
+	in.sys.mu.Lock()
+	defer in.sys.mu.Unlock()
+	siblings := in.Parent.children
+	if other := siblings[name]; other != nil && other != in {
+		return Errorf(errno.EEXIST, "instance %s is there already: it is %s; use another name, or destroy it first", name, other.State())
+	}
+	delete(siblings, in.Name())
+	in.name.Store(&name)
+	siblings[name] = in
+	return nil
 }
 
 // Find returns in or one below it, by id, with a reference. ESRCH: there is none that

@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"errors"
 	"fmt"
 
 	"mult/fs/vfs"
@@ -9,6 +10,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/file"
 	"mult/kern/host"
+	"mult/kern/linux"
 	"mult/kern/linux/image"
 	"mult/kern/linux/vdso"
 	"mult/kern/proc"
@@ -20,24 +22,87 @@ import (
 // instance's root.
 const instInit = "/sbin/instinit"
 
-// A Setup is what the one who makes an instance says about it.
-type Setup struct {
-	Name   string
-	Host   string                  // its host name; "": Name
-	Limits map[inst.Resource]int64 // beside those of the instances above
+// Create makes an instance below parent, to which the caller has a reference: its members
+// and its tree of names. It has no process, and waits for Start. The caller gets a
+// reference. On an error there is no instance when Create returns.
+func (k *Kernel) Create(parent *inst.Inst, name string, s linux.Settings) (*inst.Inst, error) {
+	in, err := k.create(parent, name, s)
+	if err != nil {
+		return nil, err
+	}
+	l := lifeSlot.Of(in)
+	l.mu.Lock()
+	l.busy = false
+	ended := in.State() != inst.Creating
+	l.mu.Unlock()
+	if ended {
+		k.unmake(in, nil)
+		return nil, endedMeanwhile(name)
+	}
+	return in, nil
 }
 
-// ForkInst1 makes an instance below parent, to which the caller has a reference, and
-// starts its process 1: a process made from proc0, as Fork1 makes one from its parent,
-// which gets the program instInit. The caller gets a reference. If anything fails, the
-// error says what, and when ForkInst1 returns there is no instance.
-func (k *Kernel) ForkInst1(parent *inst.Inst, s Setup) (_ *inst.Inst, err error) {
-	in, err := k.insts.New(parent, s.Name)
+// Start starts an instance that Create has made: its process 1 is made from proc0, as
+// Fork1 makes a process from its parent, and gets the program instInit. On an error the
+// caller's reference is given back, and if it was Start that failed, the instance is gone
+// when it returns.
+func (k *Kernel) Start(in *inst.Inst) error {
+	l := lifeSlot.Of(in)
+	l.mu.Lock()
+	state, busy := in.State(), l.busy
+	if state == inst.Creating {
+		l.busy = true
+	}
+	l.mu.Unlock()
+	if state != inst.Creating || busy {
+		defer in.Release()
+		return inst.Errorf(errno.EBUSY, "instance %s is %s, and can't be started", in.Name(), state)
+	}
+	return k.start(in)
+}
+
+// ForkInst1 is Create and Start.
+func (k *Kernel) ForkInst1(parent *inst.Inst, name string, s linux.Settings) (*inst.Inst, error) {
+	in, err := k.create(parent, name, s)
+	if err == nil {
+		err = k.start(in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// create makes an instance that is busy being made.
+func (k *Kernel) create(parent *inst.Inst, name string, s linux.Settings) (_ *inst.Inst, err error) {
+	in, err := k.insts.New(parent, name)
 	if err != nil {
 		return nil, err
 	}
 	// The reference of New stands for its processes, this one for the caller.
 	in.Retain()
+	made := false
+	defer func() {
+		if !made { // a panic comes here, too
+			k.unmake(in, nil)
+		}
+	}()
+	vdso.Update(in) // the clock may have changed before in was in the list
+	if err = host.SetName(in, name); err == nil {
+		err = s.Apply(in)
+	}
+	if err == nil {
+		err = k.mountAll(in)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("instance %s: %w", name, err)
+	}
+	made = true
+	return in, nil
+}
+
+// start is Start of an instance that is busy.
+func (k *Kernel) start(in *inst.Inst) (err error) {
 	var t *proc.Thread
 	started := false
 	defer func() {
@@ -45,38 +110,33 @@ func (k *Kernel) ForkInst1(parent *inst.Inst, s Setup) (_ *inst.Inst, err error)
 			k.unmake(in, t)
 		}
 	}()
-	vdso.Update(in) // the clock may have changed before in was in the list
-	for r, n := range s.Limits {
-		in.SetLimit(r, n)
-	}
-	if s.Host == "" {
-		s.Host = s.Name
-	}
-	if err = host.SetName(in, s.Host); err == nil {
-		err = k.mountAll(in)
-	}
-	if err == nil {
-		t, err = proc.ForkInst1(in)
-	}
+	t, err = proc.ForkInst1(in)
 	if err == nil {
 		err = k.execInit(t, []string{instInit})
 	}
 	if in.State() == inst.Stopping {
-		err = errno.EINTR // somebody has ended it, and exec may have failed for that
+		return endedMeanwhile(in.Name()) // and exec may have failed for that
+	}
+	if again := proc.Restart(0); errors.As(err, &again) {
+		err = errno.ENOMEM // process 1 was ended: it is out of memory
 	}
 	if err == nil {
 		err = in.Become(inst.Running, inst.Creating)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("instance %s: %w", s.Name, err)
+		return fmt.Errorf("instance %s: %w", in.Name(), err)
 	}
 	started = true
 	t.Start()
-	return in, nil
+	return nil
 }
 
-// unmake ends an instance for ForkInst1 whose process 1, if there is one, is t. When it
-// returns, the instance is gone.
+func endedMeanwhile(name string) error {
+	return inst.Errorf(errno.EINTR, "instance %s was ended while it was made", name)
+}
+
+// unmake ends a busy instance whose process 1, if there is one, is t. It gives the
+// caller's reference back, and when it returns, the instance is gone.
 func (k *Kernel) unmake(in *inst.Inst, t *proc.Thread) {
 	dead := make(chan struct{})
 	in.Watch(func(s inst.State) {

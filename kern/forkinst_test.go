@@ -12,6 +12,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/host"
 	"mult/kern/internal/proctest"
+	"mult/kern/linux"
 	"mult/kern/proc"
 	"mult/kern/vm"
 )
@@ -113,20 +114,21 @@ func TestForkInst1Fails(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		files map[string][]byte
-		setup Setup
+		inst  string
+		set   linux.Settings
 		err   error
 		text  string
 	}{
-		{"no instinit", map[string][]byte{"sbin/instinit": nil}, Setup{Name: "a"}, errno.ENOENT, "instance a: /sbin/instinit: "},
-		{"no program", map[string][]byte{"sbin/instinit": []byte("text")}, Setup{Name: "a"}, errno.ENOEXEC, "instance a: /sbin/instinit: "},
-		{"half a program", map[string][]byte{"sbin/instinit": program(entry(0))[:100]}, Setup{Name: "a"}, errno.ENOEXEC, "instance a: /sbin/instinit: "},
-		{"no interpreter", map[string][]byte{"sbin/instinit": []byte("#! /bin/none\n")}, Setup{Name: "a"}, errno.ENOENT, "instance a: /sbin/instinit: "},
-		{"a directory", map[string][]byte{"sbin/instinit": nil, "sbin/instinit/x": []byte("x")}, Setup{Name: "a"}, errno.EACCES, "instance a: /sbin/instinit: "},
-		{"a loop", map[string][]byte{"sbin/instinit": []byte("->instinit")}, Setup{Name: "a"}, errno.ELOOP, "instance a: /sbin/instinit: "},
-		{"host name", nil, Setup{Name: "a", Host: strings.Repeat("x", host.MaxName+1)}, errno.EINVAL, "instance a: "},
-		{"name", nil, Setup{Name: "1"}, errno.EINVAL, `"1" is no name`},
-		{"there is one", nil, Setup{Name: "there"}, errno.EEXIST, "instance there is there already"},
-		{"memory", nil, Setup{Name: "a", Limits: map[inst.Resource]int64{inst.Frames: 0}}, errno.ENOMEM, "instance a: "},
+		{"no instinit", map[string][]byte{"sbin/instinit": nil}, "a", linux.Settings{}, errno.ENOENT, "instance a: /sbin/instinit: "},
+		{"no program", map[string][]byte{"sbin/instinit": []byte("text")}, "a", linux.Settings{}, errno.ENOEXEC, "instance a: /sbin/instinit: "},
+		{"half a program", map[string][]byte{"sbin/instinit": program(entry(0))[:100]}, "a", linux.Settings{}, errno.ENOEXEC, "instance a: /sbin/instinit: "},
+		{"no interpreter", map[string][]byte{"sbin/instinit": []byte("#! /bin/none\n")}, "a", linux.Settings{}, errno.ENOENT, "instance a: /sbin/instinit: "},
+		{"a directory", map[string][]byte{"sbin/instinit": nil, "sbin/instinit/x": []byte("x")}, "a", linux.Settings{}, errno.EACCES, "instance a: /sbin/instinit: "},
+		{"a loop", map[string][]byte{"sbin/instinit": []byte("->instinit")}, "a", linux.Settings{}, errno.ELOOP, "instance a: /sbin/instinit: "},
+		{"host name", nil, "a", linux.Settings{Host: strings.Repeat("x", host.MaxName+1)}, errno.EINVAL, "instance a: "},
+		{"name", nil, "1", linux.Settings{}, errno.EINVAL, `"1" is no name`},
+		{"there is one", nil, "there", linux.Settings{}, errno.EEXIST, "instance there is there already"},
+		{"memory", nil, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Frames: 0}}, errno.ENOMEM, "instance a: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := start(t, tt.files, sleeps)
@@ -138,7 +140,7 @@ func TestForkInst1Fails(t *testing.T) {
 			was, heap, refs := k.insts.Count(), k.inst0.Used(inst.Heap), k.inst0.Refs()
 			free := w.m.Memory().Stats().Free
 			for range 3 {
-				in, err := k.ForkInst1(k.inst0, tt.setup)
+				in, err := k.ForkInst1(k.inst0, tt.inst, tt.set)
 				if in != nil || !errors.Is(err, tt.err) || !strings.HasPrefix(err.Error(), tt.text) {
 					t.Fatalf("%v, %v; want %v, %s...", in, err, tt.err, tt.text)
 				}
@@ -165,7 +167,7 @@ func TestForkInst1Limits(t *testing.T) {
 		was, failed := k.inst0.Used(r), 0
 		for limit := int64(0); ; {
 			limit += map[inst.Resource]int64{inst.Heap: 1024, inst.Frames: 1}[r]
-			in, err := k.ForkInst1(k.inst0, Setup{Name: "a", Limits: map[inst.Resource]int64{r: limit}})
+			in, err := k.ForkInst1(k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{r: limit}})
 			if err == nil {
 				k.Kill(in)
 				w.gone(in)
@@ -193,7 +195,7 @@ func TestForkInst1Killed(t *testing.T) {
 		parent := w.inst(k.inst0, fmt.Sprintf("parent%d", i))
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			in, err := k.ForkInst1(parent, Setup{Name: "kid"})
+			in, err := k.ForkInst1(parent, "kid", linux.Settings{})
 			if err == nil {
 				made++
 				in.Release()

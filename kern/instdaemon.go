@@ -48,7 +48,7 @@ func (k *Kernel) instdaemon() {
 		for _, in := range dead {
 			if in == k.inst0 {
 				k.flush()
-				k.Ended(k.status)
+				k.Ended(proc.Status(in.Exit.Load()))
 				return
 			}
 			k.free(in)
@@ -69,9 +69,7 @@ func (k *Kernel) free(in *inst.Inst) {
 // initExited is called when process 1 of an instance and then all other processes of it
 // are gone. What the instance has made ends with it.
 func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
-	if in == k.inst0 {
-		k.status = s
-	}
+	in.Exit.Store(uint32(s))
 	in.Become(inst.Stopping) // unless it is
 	for _, c := range in.Children() {
 		k.Kill(c)
@@ -83,6 +81,7 @@ func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
 // life is this package's member of an instance.
 type life struct {
 	mu    sync.Mutex
+	busy  bool        // [mu] somebody makes or starts it, or has
 	kill  *time.Timer // [mu] ends the grace of a Stop; nil: there was none
 	until time.Time   // [mu] when that is
 }
@@ -93,7 +92,7 @@ var lifeSlot = inst.NewSlot[life]()
 var lifeMember = inst.Member{
 	Name: "life",
 	Alloc: func(in, _ *inst.Inst) error {
-		lifeSlot.Set(in, &life{})
+		lifeSlot.Set(in, &life{busy: true})
 		return nil
 	},
 	Free: func(in *inst.Inst) {
@@ -108,9 +107,7 @@ var lifeMember = inst.Member{
 // killed when the grace is over. Of several stops the earliest end counts. The caller has
 // a reference.
 func (k *Kernel) Stop(in *inst.Inst, grace time.Duration) {
-	// Who makes in, or one below, looks at its state afterwards; a suspended one goes
-	// on, so that it can do what it is asked.
-	in.Become(inst.Stopping) // unless it is
+	k.end(in) // a suspended one goes on, so that it can do what it is asked
 	for _, c := range in.Children() {
 		k.Stop(c, grace)
 		c.Release()
@@ -139,8 +136,21 @@ func (k *Kernel) Stop(in *inst.Inst, grace time.Duration) {
 // Kill ends an instance, and so those below it, without asking. The caller has a
 // reference.
 func (k *Kernel) Kill(in *inst.Inst) {
-	in.Become(inst.Stopping) // unless it is; see Stop
+	k.end(in)
 	proc.TableOf(in).Kill(proc.SIGKILL)
+}
+
+// end makes in Stopping, unless it is. Who makes it, or another one below it, looks at
+// that afterwards; if nobody does, and it has no processes, its end is now.
+func (k *Kernel) end(in *inst.Inst) {
+	l := lifeSlot.Of(in)
+	l.mu.Lock()
+	err := in.Become(inst.Stopping)
+	idle := err == nil && !l.busy
+	l.mu.Unlock()
+	if idle {
+		in.Release() // what Create has left
+	}
 }
 
 // changed is told of each transition of an instance, while it happens.

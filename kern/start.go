@@ -73,7 +73,6 @@ type Kernel struct {
 	inst0 *inst.Inst
 
 	daemon instDaemon
-	status proc.Status // that inst0's process 1 ended with
 
 	console *tty.Console // nil: there is none
 }
@@ -125,7 +124,7 @@ func Start(c Config) (*Kernel, error) {
 	if k.inst0, err = k.insts.New(nil, "inst0"); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
-	k.linux.Inst0 = k.inst0
+	k.linux.Inst0, k.linux.Insts = k.inst0, k
 	k.inst0.SetLimit(inst.Heap, c.HeapLimit)
 	if err := k.mountAll(k.inst0); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)

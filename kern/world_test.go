@@ -11,8 +11,10 @@ import (
 	"mult/arch/hosted"
 	"mult/inst"
 	"mult/kern/klog"
+	"mult/kern/linux"
 	"mult/kern/linux/vdso"
 	"mult/kern/proc"
+	"mult/kern/vm"
 )
 
 // A world is a kernel on the host whose programs are Go functions. Each has a number,
@@ -145,7 +147,7 @@ func (w *world) finish() {
 // inst makes an instance that must be possible. The test has a reference.
 func (w *world) inst(parent *inst.Inst, name string) *inst.Inst {
 	w.t.Helper()
-	in, err := w.k.ForkInst1(parent, Setup{Name: name})
+	in, err := w.k.ForkInst1(parent, name, linux.Settings{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -204,3 +206,67 @@ func handles(sig proc.Signal, handler int, ready *atomic.Int64) prog {
 
 // exits returns a program that does nothing else.
 func exits(code uint64) prog { return func(u *user) { u.call(callExit, code) } }
+
+// A client is a process 1 that makes the calls that the test wants.
+type client struct {
+	u     *user
+	in    *inst.Inst
+	calls chan clientCall
+	done  chan uint64 // results
+	busy  bool        // makes a call
+}
+
+type clientCall struct {
+	data []byte // for the memory at u.at
+	nr   uint64
+	args []uint64
+}
+
+// clients returns a program whose every process hands its client over.
+func clients(to chan<- *client) prog {
+	var mu sync.Mutex
+	all := make(map[*user]*client)
+	return func(u *user) {
+		mu.Lock()
+		c := all[u]
+		mu.Unlock()
+		if c == nil {
+			c = &client{u: u, calls: make(chan clientCall), done: make(chan uint64)}
+			mu.Lock()
+			all[u] = c
+			mu.Unlock()
+			to <- c
+		} else if c.busy {
+			c.busy = false
+			c.done <- u.x.AX
+		}
+		select {
+		case call, ok := <-c.calls:
+			if !ok {
+				u.call(callExit, 0)
+				return
+			}
+			c.busy, u.data = true, call.data
+			u.call(call.nr, call.args...)
+		default: // others need the processor
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
+}
+
+// call makes a call and returns its result.
+func (c *client) call(data []byte, nr uint64, args ...uint64) int64 {
+	c.calls <- clientCall{data, nr, args}
+	return int64(<-c.done)
+}
+
+// memory reads the client's.
+func (c *client) memory(at uint64, n int) []byte {
+	b := make([]byte, n)
+	sp := proc.TableOf(c.in).Find(1).Space()
+	defer sp.Release()
+	if err := sp.CopyIn(b, vm.Addr(at)); err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -26,6 +26,7 @@ type Kernel struct {
 	FileSystems []FileSystem // [const] those that mount(2) knows
 
 	Inst0  *inst.Inst
+	Insts  Instances
 	End    func(restart bool) // switches the machine off; it doesn't return
 	HWCap  uint64             // AT_HWCAP: CPUID.1:EDX
 	HWCap2 uint64             // AT_HWCAP2: bit 1 if programs may use WRFSBASE

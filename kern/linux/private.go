@@ -15,6 +15,7 @@ var private = [...]struct {
 	handler handler
 }{
 	0: {"debug_panic", sysDebugPanic},
+	1: {"instctl", sysInstctl},
 }
 
 // sysDebugPanic implements debug_panic(what int): the kernel meets a fault of

@@ -1,0 +1,136 @@
+package linux
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"mult/inst"
+	"mult/kern/errno"
+	"mult/kern/host"
+	"mult/kern/proc"
+)
+
+// This file has the words in which instctl(2) speaks of an instance: what can be set, and
+// what there is to know. Each is a line of text, a name and a value.
+
+// Settings are what one who manages an instance can say about it.
+type Settings struct {
+	Host, Domain string                  // "": as it is
+	Limits       map[inst.Resource]int64 // those that it says something about
+}
+
+// maxSettings is how long settings can be, as text.
+const maxSettings = 4096
+
+// noLimit is the value of a limit that there isn't.
+const noLimit = "none"
+
+// ParseSettings reads settings. An error names the line and what is wrong with it.
+func ParseSettings(text string) (s Settings, err error) {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		value = strings.TrimSpace(value)
+		if name == "" {
+			continue
+		}
+		bad := func(why string) (Settings, error) {
+			return Settings{}, inst.Errorf(errno.EINVAL, "line %d: %s: %s", n, name, why)
+		}
+		limit, isLimit := strings.CutPrefix(name, "limit.")
+		switch {
+		case name == "host" || name == "domain":
+			if value == "" || len(value) > host.MaxName {
+				return bad(fmt.Sprintf("a name of 1 to %d bytes is needed", host.MaxName))
+			}
+			if name == "host" {
+				s.Host = value
+			} else {
+				s.Domain = value
+			}
+		case isLimit:
+			r, ok := resource(limit)
+			if !ok {
+				return bad("there is no such limit")
+			}
+			v := int64(inst.NoLimit)
+			if value != noLimit {
+				if v, err = strconv.ParseInt(value, 10, 64); err != nil || v < 0 {
+					return bad(fmt.Sprintf("%q is neither a number nor %s", value, noLimit))
+				}
+			}
+			if s.Limits == nil {
+				s.Limits = make(map[inst.Resource]int64)
+			}
+			s.Limits[r] = v
+		default:
+			return bad("there is no such setting")
+		}
+	}
+	return s, nil
+}
+
+// resource finds a resource by its name.
+func resource(name string) (inst.Resource, bool) {
+	for r := range inst.NumResources {
+		if r.String() == name {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
+// Apply makes the settings hold for in.
+func (s *Settings) Apply(in *inst.Inst) error {
+	if s.Host != "" {
+		if err := host.SetName(in, s.Host); err != nil {
+			return inst.Errorf(errno.EINVAL, "host name %q has more than %d bytes", s.Host, host.MaxName)
+		}
+	}
+	if s.Domain != "" {
+		if err := host.SetDomain(in, s.Domain); err != nil {
+			return inst.Errorf(errno.EINVAL, "domain name %q has more than %d bytes", s.Domain, host.MaxName)
+		}
+	}
+	for r, n := range s.Limits {
+		in.SetLimit(r, n)
+	}
+	return nil
+}
+
+// describe adds to b what there is to know of in for one in viewer. What is above viewer
+// is none of it.
+func describe(b []byte, in, viewer *inst.Inst) []byte {
+	line := func(name string, v any) { b = fmt.Appendf(b, "%s %v\n", name, v) }
+	limit := func(n int64) string {
+		if n == inst.NoLimit {
+			return noLimit
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	line("id", in.ID)
+	line("name", in.Name())
+	if in != viewer {
+		line("parent", in.Parent.ID)
+	}
+	line("state", in.State())
+	line("created", in.Created)
+	line("references", in.Refs())
+	line("host", host.Name(in))
+	line("domain", host.Domain(in))
+	tab := proc.TableOf(in)
+	c, t := tab.Counts(), tab.Totals()
+	line("processes", c.Procs)
+	line("threads", c.Threads)
+	line("forks", c.Forks)
+	line("time.user", t.UTime)
+	line("time.system", t.STime)
+	for r := range inst.NumResources {
+		line("used."+r.String(), in.Used(r))
+		line("limit."+r.String(), limit(in.OwnLimit(r)))
+		line("refused."+r.String(), in.Refused(r))
+	}
+	return b
+}
