@@ -89,7 +89,7 @@ func (c *client) ctl(x control) control {
 	x.value = a.Value
 	if x.n < 0 {
 		x.text, _, _ = strings.Cut(string(back[textAt:dataAt]), "\x00")
-	} else if x.Op == abi.INST_GET || x.Op == abi.INST_LIST {
+	} else if x.Op == abi.INST_GET || x.Op == abi.INST_LIST || x.Op == abi.INST_PROCS {
 		x.out = string(back[dataAt : dataAt+x.n])
 	}
 	return x
@@ -178,6 +178,25 @@ func TestInstctl(t *testing.T) {
 	// What is above isn't told.
 	if got := w.ctl(op(abi.INST_GET, "")); field(got.out, "name") != "www" || strings.Contains(got.out, "parent") {
 		t.Errorf("%d, %s", got.n, got.out)
+	}
+	// Their processes, one each.
+	for _, name := range []string{"www", "www/test", ""} {
+		x := op(abi.INST_PROCS, name)
+		for range 2 {
+			x = must(x)
+			f := strings.Fields(x.out)
+			if len(f) != 12 || f[0] != "1" || f[1] != "0" || f[2] != "0" || f[5] != "1" || f[9] == "0" || f[11] != `"instinit"` {
+				t.Errorf("processes of %q: %q", name, x.out)
+			}
+			if x.value != 2 {
+				t.Errorf("the next is %d", x.value)
+			}
+			x.Value, x.data = 0, ""
+		}
+		x.Value = 2
+		if x = must(x); x.n != 0 {
+			t.Errorf("more processes of %q: %q", name, x.out)
+		}
 	}
 	must(op(abi.INST_KILL, "www/test"))
 	close(tc.calls)

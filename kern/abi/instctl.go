@@ -38,6 +38,7 @@ const (
 	INST_SET     = 9  // change the settings in Data
 	INST_LIST    = 10 // as INST_GET of those below it with ids less than Value; Value: the last one
 	INST_RENAME  = 11 // the name in Data
+	INST_PROCS   = 12 // its processes with numbers from Value on, into Data; Value: the next
 )
 
 // Flags of Instctl.

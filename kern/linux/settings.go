@@ -9,6 +9,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/host"
 	"mult/kern/proc"
+	"mult/kern/vm"
 )
 
 // This file has the words in which instctl(2) speaks of an instance: what can be set, and
@@ -133,4 +134,18 @@ func describe(b []byte, in, viewer *inst.Inst) []byte {
 		line("refused."+r.String(), in.Refused(r))
 	}
 	return b
+}
+
+// describeProc adds a line about p to b: number, parent, user, state as ps(1) shows it,
+// nice value, threads, CPU time in the program and in the kernel, age (ns), memory that is
+// mapped and that is there (bytes), name.
+func describeProc(b []byte, p *proc.Proc) []byte {
+	s := p.Stat()
+	var m vm.Stats
+	if sp := p.Space(); sp != nil {
+		m = sp.Stats()
+		sp.Release()
+	}
+	return fmt.Appendf(b, "%d %d %d %c %d %d %d %d %d %d %d %q\n", s.PID, s.Parent, s.Cred.UID, s.State, s.Nice, s.Threads,
+		s.Usage.UTime, s.Usage.STime, p.System().Now()-s.Started, m.VSize, m.RSS, s.Comm)
 }

@@ -122,6 +122,7 @@ var instOps = [...]struct {
 	abi.INST_SET:     {do: (*instCall).set},
 	abi.INST_LIST:    {do: (*instCall).list, own: true},
 	abi.INST_RENAME:  {do: (*instCall).rename},
+	abi.INST_PROCS:   {do: (*instCall).procs, own: true},
 }
 
 // run finds the instance and makes the operation.
@@ -259,11 +260,9 @@ func (c *instCall) watch(in *inst.Inst) (uintptr, error) {
 const describeRoom = 2048
 
 func (c *instCall) get(in *inst.Inst) (uintptr, error) {
-	b := describe(make([]byte, 0, describeRoom), in, c.me)
-	if uint64(len(b)) > c.a.DataLen {
-		return 0, inst.Errorf(errno.ERANGE, "there is no room for %d bytes", len(b))
-	}
-	return uintptr(len(b)), c.t.Space().CopyOut(vm.Addr(c.a.Data), b)
+	out := output{c: c}
+	_, err := out.add(describe(make([]byte, 0, describeRoom), in, c.me))
+	return uintptr(out.n), err
 }
 
 func (c *instCall) set(in *inst.Inst) (uintptr, error) {
@@ -282,7 +281,7 @@ func (c *instCall) set(in *inst.Inst) (uintptr, error) {
 // many as there is room for.
 func (c *instCall) list(in *inst.Inst) (uintptr, error) {
 	b := make([]byte, 0, describeRoom)
-	n := uint64(0)
+	out := output{c: c}
 	last := c.a.Value
 	for o := in.System().First(); o != nil; o = o.Next() {
 		if o.ID >= last || !o.Below(in) || !o.TryRetain() {
@@ -291,22 +290,55 @@ func (c *instCall) list(in *inst.Inst) (uintptr, error) {
 		b = append(describe(b[:0], o, c.me), '\n')
 		id := o.ID
 		o.Release()
-		if uint64(len(b)) > c.a.DataLen-n {
-			if n == 0 {
-				return 0, inst.Errorf(errno.ERANGE, "there is no room for %d bytes", len(b))
-			}
-			break
-		}
-		if err := c.t.Space().CopyOut(vm.Addr(c.a.Data+n), b); err != nil {
+		if more, err := out.add(b); err != nil {
 			return 0, err
-		}
-		n += uint64(len(b))
-		last = id
-		if c.t.Interrupted() {
+		} else if !more {
 			break
 		}
+		last = id
 	}
-	return uintptr(n), c.putValue(last)
+	return uintptr(out.n), c.putValue(last)
+}
+
+// procs lists processes by number, one in each line, as many as there is room for.
+func (c *instCall) procs(in *inst.Inst) (uintptr, error) {
+	b := make([]byte, 0, describeRoom)
+	out := output{c: c}
+	next := int(min(c.a.Value, proc.MaxPID))
+	tab := proc.TableOf(in)
+	for p := tab.Next(next); p != nil; p = tab.Next(next) {
+		b = describeProc(b[:0], p)
+		if more, err := out.add(b); err != nil {
+			return 0, err
+		} else if !more {
+			break
+		}
+		next = p.PID + 1
+	}
+	return uintptr(out.n), c.putValue(uint64(next))
+}
+
+// output fills Data.
+type output struct {
+	c *instCall
+	n uint64 // bytes that are there
+}
+
+// add adds b as a whole; false: there is no room, and the program asks again. The error is
+// ERANGE if there is none for the first one.
+func (o *output) add(b []byte) (bool, error) {
+	a := &o.c.a
+	if uint64(len(b)) > a.DataLen-o.n || o.n > 0 && o.c.t.Interrupted() {
+		if o.n == 0 {
+			return false, inst.Errorf(errno.ERANGE, "there is no room for %d bytes", len(b))
+		}
+		return false, nil
+	}
+	if err := o.c.t.Space().CopyOut(vm.Addr(a.Data+o.n), b); err != nil {
+		return false, err
+	}
+	o.n += uint64(len(b))
+	return true, nil
 }
 
 func (c *instCall) rename(in *inst.Inst) (uintptr, error) {
