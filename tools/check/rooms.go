@@ -173,10 +173,11 @@ var Rooms = []Room{
 		Modules: []string{"github.com/usbarmory/tamago"},
 	},
 	{
-		Path: "userland/...",
-		Owns: "programs that run inside instances",
-		Own:  []string{"userland/...", "kern/errno/...", "kern/abi/..."},
-		Std:  []string{"os", "os/exec", "os/signal", "os/user", "syscall"},
+		Path:    "userland/...",
+		Owns:    "programs that run inside instances",
+		Own:     []string{"userland/...", "kern/errno/...", "kern/abi/..."},
+		Std:     []string{"os", "os/exec", "os/signal", "os/user", "syscall"},
+		Modules: []string{"github.com/spf13/cobra"},
 	},
 	{
 		Path:    "tools/...",

@@ -51,7 +51,7 @@ var (
 	GCC = Need{
 		Program:  "gcc",
 		Packages: []string{"gcc", "libc6-dev"},
-		For:      "the race detector and the test programs in C",
+		For:      "instinit, the race detector and the test programs in C",
 		check:    func(string) error { _, err := os.Stat("/usr/include/stdlib.h"); return err },
 	}
 )

@@ -30,6 +30,7 @@ var rootDirs = []struct {
 	mode fs.FileMode
 }{
 	{"dev", 0o755},
+	{"etc/inst", 0o755},
 	{"home", 0o755},
 	{"mnt", 0o755},
 	{"proc", 0o755},
@@ -42,7 +43,7 @@ var rootDirs = []struct {
 
 // Root builds the root image, an EROFS file system, and returns the path of
 // build/root.erofs. It holds busybox with a link for each applet where Debian
-// puts the program of that name, and the files of root/.
+// puts the program of that name, our own programs, and the files of root/.
 func Root(ctx context.Context, out io.Writer) (string, error) {
 	build, _, err := buildDir()
 	if err != nil {
@@ -63,7 +64,11 @@ func root(ctx context.Context, out io.Writer, image, add string) error {
 	if err != nil {
 		return err
 	}
-	id, err := rootID(busybox)
+	own, err := programs(ctx)
+	if err != nil {
+		return err
+	}
+	id, err := rootID(busybox, own)
 	if err != nil {
 		return fmt.Errorf("root image: %w", err)
 	}
@@ -71,7 +76,7 @@ func root(ctx context.Context, out io.Writer, image, add string) error {
 		return nil
 	}
 	err = progress.Step(out, "root image "+filepath.Base(image), func() error {
-		return buildRoot(ctx, filepath.Dir(image), image, busybox, add, id)
+		return buildRoot(ctx, filepath.Dir(image), image, busybox, own, add, id)
 	})
 	if err != nil {
 		return fmt.Errorf("root image: %w", err)
@@ -81,15 +86,18 @@ func root(ctx context.Context, out io.Writer, image, add string) error {
 
 // rootID is a hash of all that goes into the root image. The image carries it
 // as its volume id, so it tells by itself whether it is up to date.
-func rootID(busybox string) (id [16]byte, err error) {
+func rootID(busybox string, own []program) (id [16]byte, err error) {
 	h := sha256.New()
-	f, err := os.Open(busybox)
-	if err != nil {
-		return id, err
-	}
-	defer f.Close()
-	if _, err := io.Copy(h, f); err != nil {
-		return id, err
+	for _, p := range append([]program{{file: busybox}}, own...) {
+		f, err := os.Open(p.file)
+		if err != nil {
+			return id, err
+		}
+		defer f.Close()
+		if _, err := io.Copy(h, f); err != nil {
+			return id, err
+		}
+		fmt.Fprint(h, p.path, p.links)
 	}
 	fmt.Fprint(h, rootDirs)
 	err = eachRootFile(func(name string, text []byte) error {
@@ -126,7 +134,7 @@ func volumeID(image string) (id [16]byte, err error) {
 	return id, err
 }
 
-func buildRoot(ctx context.Context, build, image, busybox, add string, id [16]byte) error {
+func buildRoot(ctx context.Context, build, image, busybox string, own []program, add string, id [16]byte) error {
 	tmp, err := os.MkdirTemp(build, "root-")
 	if err != nil {
 		return err
@@ -135,6 +143,11 @@ func buildRoot(ctx context.Context, build, image, busybox, add string, id [16]by
 	stage, unfinished := filepath.Join(tmp, "root"), filepath.Join(tmp, "root.erofs")
 	if err := stageRoot(ctx, stage, busybox); err != nil {
 		return err
+	}
+	for _, p := range own {
+		if err := p.stage(stage); err != nil {
+			return err
+		}
 	}
 	if add != "" {
 		cmd := exec.CommandContext(ctx, "cp", "-a", "--remove-destination", filepath.Clean(add)+"/.", stage)

@@ -17,7 +17,12 @@ import (
 func TestRoot(t *testing.T) {
 	busybox := hosttest.Require(t, host.Busybox)
 	hosttest.Require(t, host.EROFS)
-	id, err := rootID(busybox)
+	hosttest.Require(t, host.GCC)
+	own, err := programs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := rootID(busybox, own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +33,7 @@ func TestRoot(t *testing.T) {
 		syscall.Umask([]int{0o022, 0o077}[i])
 		build := t.TempDir()
 		image = filepath.Join(build, "root.erofs")
-		if err := buildRoot(t.Context(), build, image, busybox, "", id); err != nil {
+		if err := buildRoot(t.Context(), build, image, busybox, own, "", id); err != nil {
 			t.Fatal(err)
 		}
 		if images[i], err = os.ReadFile(image); err != nil {
@@ -50,6 +55,9 @@ func TestRoot(t *testing.T) {
 		{"/sbin/init", "symlink 777"},
 		{"/usr/bin/env", "symlink 777"},
 		{"/bin/busybox", "file 755"},
+		{"/sbin/instinit", "file 755"},
+		{"/sbin/instctl", "file 755"},
+		{"/bin/instps", "symlink 777"},
 		{"/etc/passwd", "file 644"},
 		{"/etc/hostname", "file 644"},
 		{"/root", "dir 700"},
@@ -62,8 +70,14 @@ func TestRoot(t *testing.T) {
 			t.Errorf("%s is %s, want %s", tt.path, got, tt.want)
 		}
 	}
-	if link, _ := os.Readlink(filepath.Join(dir, "bin/sh")); link != "/bin/busybox" {
-		t.Errorf("/bin/sh leads to %q", link)
+	for name, want := range map[string]string{"bin/sh": "/bin/busybox", "bin/instps": "/sbin/instctl", "sbin/instinfo": "/sbin/instctl"} {
+		if link, _ := os.Readlink(filepath.Join(dir, name)); link != want {
+			t.Errorf("/%s leads to %q, want %s", name, link, want)
+		}
+	}
+	// Each idle instance has one: it fits into a page, and has nothing to write to.
+	if st, err := os.Stat(filepath.Join(dir, "sbin/instinit")); err != nil || st.Size() > 4096 {
+		t.Errorf("instinit has %d bytes, %v", st.Size(), err)
 	}
 }
 

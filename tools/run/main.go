@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := host.Require(ctx, os.Stderr, host.QEMU, host.Busybox, host.EROFS); err != nil {
+	if err := host.Require(ctx, os.Stderr, host.QEMU, host.Busybox, host.EROFS, host.GCC); err != nil {
 		return 0, err
 	}
 	kernel, err := image.Kernel(ctx, os.Stderr, "mult")

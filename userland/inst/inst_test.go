@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mult/userland/instcall"
+)
+
+func TestSettings(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string // "": an error
+	}{
+		{[]string{"host=web", "limit.frames=100"}, "host web\nlimit.frames 100\n"},
+		{[]string{"host="}, "host \n"},
+		{[]string{"host"}, ""},
+		{[]string{"host=a b"}, ""},
+		{[]string{"host=a\nlimit.heap=none"}, ""},
+	} {
+		if got, err := settings(tt.args); got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%q: %q, %v", tt.args, got, err)
+		}
+	}
+}
+
+// TestConfig reads a file so that the kernel's lines are those of the file.
+func TestConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "web")
+	if got, err := config(file); got != "" || err != nil {
+		t.Errorf("no file: %q, %v", got, err)
+	}
+	if err := os.WriteFile(file, []byte("# a comment\nhost web\n\n  # another\nlimit.frames 7"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := config(file); got != "\nhost web\n\n\nlimit.frames 7\n" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := config(t.TempDir()); err == nil {
+		t.Error("a directory is no file with settings")
+	}
+}
+
+func TestAmount(t *testing.T) {
+	for _, tt := range []struct {
+		n, unit int64
+		want    string
+	}{
+		{5000, 0, "5000"}, {1023, 1, "1023"}, {1024, 1, "1.0K"}, {1, 4096, "4.0K"}, {3 << 29, 1, "1.5G"}, {300, 4096, "1.2M"},
+	} {
+		if got := amount(tt.n, tt.unit); got != tt.want {
+			t.Errorf("%d of %d: %s, want %s", tt.n, tt.unit, got, tt.want)
+		}
+	}
+}
+
+func id(n uint64) *uint64 { return &n }
+
+func TestPaths(t *testing.T) {
+	got := paths([]instcall.Info{
+		{ID: 3, Name: "web", Parent: id(1)}, {ID: 4, Name: "db", Parent: id(1)}, {ID: 5, Name: "test", Parent: id(3)}, {ID: 6, Name: "deep", Parent: id(5)},
+	})
+	for n, want := range map[uint64]string{3: "web", 4: "db", 5: "web/test", 6: "web/test/deep"} {
+		if got[n] != want {
+			t.Errorf("%d is %s, want %s", n, got[n], want)
+		}
+	}
+}
+
+// TestForest has processes of two instances with the same numbers.
+func TestForest(t *testing.T) {
+	proc := func(inst uint64, pid, parent int) process {
+		return process{ID: inst, Proc: instcall.Proc{PID: pid, Parent: parent}}
+	}
+	var got strings.Builder
+	for _, p := range forest([]process{
+		proc(1, 1, 0), proc(1, 2, 1), proc(1, 3, 2), proc(1, 4, 1), proc(1, 9, 8), proc(2, 1, 0), proc(2, 2, 1), proc(2, 3, 1),
+	}) {
+		fmt.Fprintf(&got, "%d.%d %d\n", p.ID, p.PID, p.depth)
+	}
+	if want := "1.1 0\n1.2 1\n1.3 2\n1.4 1\n1.9 0\n2.1 0\n2.2 1\n2.3 1\n"; got.String() != want {
+		t.Errorf("%s\nwant:\n%s", got.String(), want)
+	}
+}
