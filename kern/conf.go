@@ -9,6 +9,7 @@ import (
 	"mult/kern/file"
 	"mult/kern/futex"
 	"mult/kern/host"
+	"mult/kern/instfile"
 	"mult/kern/linux"
 	"mult/kern/linux/vdso"
 	"mult/kern/proc"
@@ -30,6 +31,7 @@ func (k *Kernel) members() []inst.Member {
 		tmpfs.Member(k.Memory),
 		tty.Member,
 		vdso.Member(k.vdso),
+		instfile.Member,
 	}
 }
 
@@ -50,5 +52,6 @@ func (k *Kernel) parts() []proc.Part {
 		file.Part,
 		futex.Part,
 		linux.ProgramPart,
+		instfile.Part,
 	}
 }

@@ -58,6 +58,7 @@ func (m *managed) finish(list ...*client) {
 type control struct {
 	abi.Instctl
 	name, data string
+	size       uint64 // of data, if there is more behind it
 	n          int64
 	text       string // of an error
 	out        string
@@ -77,6 +78,9 @@ func (c *client) ctl(x control) control {
 		if x.Op == abi.INST_CREATE || x.Op == abi.INST_SET {
 			x.DataLen = 0
 		}
+	}
+	if x.size != 0 {
+		x.DataLen = x.size
 	}
 	b := make([]byte, end)
 	x.Encode(b)

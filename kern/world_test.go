@@ -25,7 +25,8 @@ type world struct {
 	k     *Kernel
 	log   text
 	ended chan proc.Status
-	free  uint64
+	free  uint64 // frames at the start
+	stays uint64 // that are not free in the end
 
 	progs []prog
 	users sync.Map // of threads, by registers and program
@@ -103,6 +104,7 @@ func start(t *testing.T, files map[string][]byte, progs ...prog) *world {
 			delete(all, name)
 		}
 	}
+	w.stays = uint64(len(all)) + 2
 	begin := time.Now()
 	clock := func() int64 { return int64(time.Since(begin)) }
 	ram, pa := place(t, w.m, makeImage(t, all))
@@ -136,9 +138,9 @@ func (w *world) finish() {
 		w.t.Errorf("%d instances are left beside inst0", n-1)
 	}
 	w.k.inst0.Free() // panics if something is charged
-	// As in play, but for what of the programs isn't a whole page of the image.
-	free, files := w.m.Memory().Stats().Free, uint64(4)
-	if free > w.free || free+files < w.free {
+	// What stays is the machine's, as in play, and of each program what isn't a whole
+	// page of the image.
+	if free := w.m.Memory().Stats().Free; free > w.free || free+w.stays < w.free {
 		w.t.Errorf("%d frames were free, %d are now", w.free, free)
 	}
 	w.m.Close()

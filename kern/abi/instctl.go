@@ -39,6 +39,7 @@ const (
 	INST_LIST    = 10 // as INST_GET of those below it with ids less than Value; Value: the last one
 	INST_RENAME  = 11 // the name in Data
 	INST_PROCS   = 12 // its processes with numbers from Value on, into Data; Value: the next
+	INST_EXEC    = 13 // run a program in it, with an InstExec in Data; the process's number there
 )
 
 // Flags of Instctl.
@@ -46,6 +47,7 @@ const (
 	INST_BYID    = 1 // ID says which instance
 	INST_STARTED = 2 // INST_CREATE: and start it
 	INST_CLOEXEC = 4 // INST_WATCH: as O_CLOEXEC
+	INST_TTY     = 8 // INST_EXEC: on a terminal of its own
 )
 
 // Encode writes a to b.
@@ -67,6 +69,34 @@ func (a *Instctl) Decode(b []byte) {
 
 func (a *Instctl) long() [9]*uint64 {
 	return [...]*uint64{&a.ID, &a.Name, &a.NameLen, &a.Flags, &a.Data, &a.DataLen, &a.Value, &a.Text, &a.TextLen}
+}
+
+// An InstExec says what INST_EXEC runs. The addresses go in, the descriptors come out;
+// they are closed by exec.
+type InstExec struct {
+	Path, Argv, Envp uint64 // as execve(2) takes them
+	In, Out, Err     int32  // the other sides of its descriptors 0 to 2; INST_TTY: In of its terminal, the others -1
+	Watch            int32  // tells an InstState when it has ended
+}
+
+// InstExecSize is its size.
+const InstExecSize = 40
+
+// Encode writes e to b.
+func (e *InstExec) Encode(b []byte) {
+	put64(b, e.Path)
+	put64(b[8:], e.Argv)
+	put64(b[16:], e.Envp)
+	put32(b[24:], uint32(e.In))
+	put32(b[28:], uint32(e.Out))
+	put32(b[32:], uint32(e.Err))
+	put32(b[36:], uint32(e.Watch))
+}
+
+// Decode reads e from b.
+func (e *InstExec) Decode(b []byte) {
+	e.Path, e.Argv, e.Envp = get64(b), get64(b[8:]), get64(b[16:])
+	e.In, e.Out, e.Err, e.Watch = int32(get32(b[24:])), int32(get32(b[28:])), int32(get32(b[32:])), int32(get32(b[36:]))
 }
 
 // An InstState is what a descriptor of INST_WATCH reads.

@@ -8,7 +8,7 @@ import (
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
-	"mult/kern/event"
+	"mult/kern/instfile"
 	"mult/kern/proc"
 	"mult/kern/vm"
 )
@@ -123,6 +123,7 @@ var instOps = [...]struct {
 	abi.INST_LIST:    {do: (*instCall).list, own: true},
 	abi.INST_RENAME:  {do: (*instCall).rename},
 	abi.INST_PROCS:   {do: (*instCall).procs, own: true},
+	abi.INST_EXEC:    {do: (*instCall).exec, flags: abi.INST_TTY},
 }
 
 // run finds the instance and makes the operation.
@@ -252,7 +253,7 @@ func (c *instCall) resume(in *inst.Inst) (uintptr, error) {
 }
 
 func (c *instCall) watch(in *inst.Inst) (uintptr, error) {
-	f, err := event.NewInstWatch(c.t, in)
+	f, err := instfile.WatchInst(c.t, in)
 	return fdOf(c.t, f, err, c.a.Flags&abi.INST_CLOEXEC != 0)
 }
 

@@ -116,12 +116,7 @@ func (t *Thread) endLocked() {
 
 // passKidsLocked gives the children that t made to another thread.
 func (p *Proc) passKidsLocked(t *Thread) {
-	p.mu.Lock()
-	var heir *Thread
-	if len(p.threads) > 0 {
-		heir = p.threads[0]
-	}
-	p.mu.Unlock()
+	heir := p.anyThread()
 	for _, l := range []*childList{&p.children, &p.zombies} {
 		for c := l.head; c != nil; c = c.next {
 			if c.creator == t {
@@ -244,11 +239,7 @@ func (p *Proc) orphanLocked() {
 	}
 	var creator *Thread
 	if heir != nil {
-		heir.mu.Lock()
-		if len(heir.threads) > 0 {
-			creator = heir.threads[0]
-		}
-		heir.mu.Unlock()
+		creator = heir.anyThread()
 	}
 	tab.checkSeq++
 	for c := p.children.head; c != nil; c = p.children.head {

@@ -50,6 +50,8 @@ type CloneArgs struct {
 	TLS        uint64
 	ParentTID  vm.Addr
 	ChildTID   vm.Addr
+
+	into bool // from proc0, as a child of process 1
 }
 
 // check reports combinations of flags that make no sense.
@@ -297,7 +299,8 @@ func (t *Thread) newChild(a *CloneArgs, tab *Table) (*Thread, error) {
 	return c, nil
 }
 
-// insert makes a process known. t is the thread that forked, nil for process 1.
+// insert makes a process known. t is the thread that forked, nil if it is made from
+// proc0.
 func (tab *Table) insert(p *Proc, c, t *Thread, a *CloneArgs) error {
 	limit := RLIM_INFINITY
 	if t != nil {
@@ -305,7 +308,10 @@ func (tab *Table) insert(p *Proc, c, t *Thread, a *CloneArgs) error {
 	}
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
-	if tab.dying || t == nil && tab.forks != 0 {
+	switch {
+	case tab.dying,
+		t == nil && a.into && tab.init == nil, // process 1 has ended
+		t == nil && !a.into && tab.forks != 0: // there is one, or was
 		return errno.ENOMEM
 	}
 	if t != nil && t.work.Load() != 0 {
@@ -327,10 +333,15 @@ func (tab *Table) insert(p *Proc, c, t *Thread, a *CloneArgs) error {
 	}
 	p.PID, c.TID, c.user = n, n, u
 	e.proc, e.thread = p, c
-	if t == nil {
+	switch {
+	case t == nil && !a.into:
 		tab.init = p
 		tab.newSessionLocked(p)
-	} else {
+	case t == nil:
+		p.exitSignal = SIGCHLD
+		p.adoptLocked(tab.init, tab.init.anyThread())
+		tab.newSessionLocked(p)
+	default:
 		parent, creator := t.Proc, t
 		p.exitSignal = a.ExitSignal
 		if a.Flags&CLONE_PARENT != 0 {

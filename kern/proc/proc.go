@@ -167,6 +167,16 @@ func (p *Proc) Alive() bool {
 	return len(p.threads) > 0
 }
 
+// anyThread returns a thread of p that goes on, nil if there is none.
+func (p *Proc) anyThread() *Thread {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.threads) == 0 {
+		return nil
+	}
+	return p.threads[0]
+}
+
 // NumThreads returns how many threads of p have not ended.
 func (p *Proc) NumThreads() int {
 	p.mu.Lock()

@@ -9,8 +9,9 @@ import (
 //
 // Process 0, for short proc0, is the kernel's own process in inst0. It never enters
 // user mode, and no program can name it: it is in no table, in no group and nobody's
-// child. Its memory is what process 1 of every instance begins with. Fork1 makes a
-// child from its parent, ForkInst1 makes process 1 from proc0, and both are newChild.
+// child. Its memory is what process 1 of every instance begins with, and every process
+// that is executed in an instance from outside. Fork1 makes a child from its parent,
+// ForkInst1 and ForkInto make one from proc0, and all are newChild.
 
 // Boot makes proc0 with the memory sp, whose reference it takes over, and process 1 of
 // in, which is inst0. nil: without memory. The caller gives the thread its registers,
@@ -52,8 +53,14 @@ func ForkInst1(in *inst.Inst) (*Thread, error) {
 	return Proc0(in).newChild(&CloneArgs{}, TableOf(in))
 }
 
-// Abandon ends process 1 of an instance that has not been started, on the goroutine of
-// the one who made it, and so the instance's processes, as when it exits.
+// ForkInto makes another process of an instance from proc0: a child of process 1, in a
+// session of its own. ENOMEM also if process 1 has ended.
+func ForkInto(in *inst.Inst) (*Thread, error) {
+	return Proc0(in).newChild(&CloneArgs{into: true}, TableOf(in))
+}
+
+// Abandon ends a process of ForkInst1 or ForkInto that has not been started, on the
+// goroutine of the one who made it, as when it exits.
 func (t *Thread) Abandon() {
 	t.startCharging()
 	t.Exit(ExitStatus(1))

@@ -71,6 +71,13 @@ func OpenMaster(t *proc.Thread) (file.Impl, *Pty, error) {
 	return &master{p}, p, nil
 }
 
+// Unlock lets the slave be opened: TIOCSPTLCK.
+func (p *Pty) Unlock() {
+	p.mu.Lock()
+	p.locked = false
+	p.mu.Unlock()
+}
+
 // setup gives p its number, before anybody else can find it. ptys.mu is held.
 func (p *Pty) setup(n int) {
 	p.ptys.made++

@@ -1,4 +1,4 @@
-package event
+package instfile
 
 import (
 	"sync"
@@ -11,13 +11,12 @@ import (
 	"mult/kern/vm"
 )
 
-// An InstWatch tells the states of an instance, INST_WATCH of instctl(2): the first read
+// An instWatch tells the states of an instance, INST_WATCH of instctl(2): the first read
 // that of now, each further one waits until there has been a transition. After Dead comes
-// the end of the file. It doesn't keep the instance.
-type InstWatch struct {
+// the end of the file.
+type instWatch struct {
 	anonymous
 	in   *inst.Inst    // [const] whose state it tells
-	own  *inst.Inst    // [const] who pays
 	w    *inst.Watcher // [const]
 	wait proc.Queue    // threads in Read; with mu
 	poll proc.Queue    // watchers
@@ -27,18 +26,12 @@ type InstWatch struct {
 	unread bool       // [mu] state has not been read
 }
 
-const instWatchCost = 384
-
-// NewInstWatch makes one. The caller has a reference to in.
-func NewInstWatch(t *proc.Thread, in *inst.Inst) (*file.File, error) {
-	own := t.Proc.Inst
-	if !own.Charge(inst.Heap, instWatchCost) {
-		return nil, errno.ENOMEM
-	}
-	w := &InstWatch{anonymous: newAnonymous(t, "[instance]"), in: in, own: own, unread: true}
-	f, err := file.New(own, w, abi.O_RDONLY)
+// WatchInst makes a file that tells the states of in, to which the caller has a
+// reference.
+func WatchInst(t *proc.Thread, in *inst.Inst) (*file.File, error) {
+	w := &instWatch{in: in, unread: true}
+	f, err := w.open(t, "[instance]", w, abi.O_RDONLY)
 	if err != nil {
-		own.Uncharge(inst.Heap, instWatchCost)
 		return nil, err
 	}
 	w.mu.Lock() // a transition that comes at once waits
@@ -48,7 +41,7 @@ func NewInstWatch(t *proc.Thread, in *inst.Inst) (*file.File, error) {
 }
 
 // changed is told of each transition.
-func (w *InstWatch) changed(s inst.State) {
+func (w *instWatch) changed(s inst.State) {
 	w.mu.Lock()
 	w.state, w.unread = s, true
 	w.wait.WakeAll()
@@ -57,13 +50,13 @@ func (w *InstWatch) changed(s inst.State) {
 }
 
 // Release ends the watch.
-func (w *InstWatch) Release(*file.File) {
+func (w *instWatch) Release(*file.File) {
 	w.in.Unwatch(w.w)
-	w.own.Uncharge(inst.Heap, instWatchCost)
+	w.close()
 }
 
 // Read waits until there is a state that has not been read.
-func (w *InstWatch) Read(t *proc.Thread, f *file.File, u *vm.Uio, _ int64) error {
+func (w *instWatch) Read(t *proc.Thread, f *file.File, u *vm.Uio, _ int64) error {
 	if u.Len() < abi.InstStateSize {
 		return errno.EINVAL
 	}
@@ -87,17 +80,14 @@ func (w *InstWatch) Read(t *proc.Thread, f *file.File, u *vm.Uio, _ int64) error
 	w.unread = false
 	s := abi.InstState{ID: w.in.ID, State: uint32(w.state), Exit: w.in.Exit.Load()}
 	w.mu.Unlock()
-	var b [abi.InstStateSize]byte
-	s.Encode(b[:])
-	_, err := u.CopyOut(b[:])
-	return file.Failed(err)
+	return readState(u, &s)
 }
 
 // Write is not for these.
-func (w *InstWatch) Write(*proc.Thread, *file.File, *vm.Uio, int64) error { return errno.EBADF }
+func (w *instWatch) Write(*proc.Thread, *file.File, *vm.Uio, int64) error { return errno.EBADF }
 
 // Poll tells what poll(2) does.
-func (w *InstWatch) Poll(*file.File) file.Events {
+func (w *instWatch) Poll(*file.File) file.Events {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.unread || w.state == inst.Dead {
@@ -107,4 +97,4 @@ func (w *InstWatch) Poll(*file.File) file.Events {
 }
 
 // Queue is woken when Poll may tell more.
-func (w *InstWatch) Queue() *proc.Queue { return &w.poll }
+func (w *instWatch) Queue() *proc.Queue { return &w.poll }

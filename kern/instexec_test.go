@@ -1,0 +1,280 @@
+package kern
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"mult/fs/vfs"
+	"mult/inst"
+	"mult/kern/abi"
+	"mult/kern/errno"
+	"mult/kern/file"
+	"mult/kern/internal/proctest"
+	"mult/kern/linux"
+	"mult/kern/proc"
+)
+
+// echoes reads once, writes what it has read, and exits with 3.
+func echoes(u *user) {
+	switch u.step {
+	case 0:
+		u.call(nrRead, 0, u.at, 100)
+	case 1:
+		u.call(nrWrite, 1, u.at, u.x.AX)
+	default:
+		u.call(callExit, 3)
+	}
+}
+
+// manageExec is manage with programs to execute.
+func manageExec(t *testing.T) *managed {
+	m := &managed{come: make(chan *client)}
+	m.world = start(t, map[string][]byte{
+		"bin/echo": program(entry(1)), "bin/pause": program(entry(2)), "bin/text": []byte("text"),
+	}, clients(m.come), echoes, sleeps)
+	m.top = m.forkInst(m.k.inst0, "top")
+	return m
+}
+
+// Where ctl keeps what goes in and out, and room for more.
+const (
+	ctlData = 0x401600
+	spare   = 0x402800
+)
+
+// exec runs a program in an instance.
+func (c *client) exec(name, path string, flags uint64) (int64, abi.InstExec, string) {
+	// The strings lie behind the structure.
+	at := uint64(ctlData + abi.InstExecSize)
+	argv := at + 64
+	what := abi.InstExec{Path: at, Argv: argv, Envp: argv + 16}
+	b := make([]byte, abi.InstExecSize+64+32)
+	what.Encode(b)
+	copy(b[abi.InstExecSize:], path)
+	binary.LittleEndian.PutUint64(b[abi.InstExecSize+64:], at)
+	binary.LittleEndian.PutUint64(b[abi.InstExecSize+64+16:], 0)
+	x := op(abi.INST_EXEC, name)
+	x.data, x.Flags = string(b), flags
+	x.size = abi.InstExecSize
+	x = c.ctl(x)
+	what.Decode(c.memory(ctlData, abi.InstExecSize))
+	return x.n, what, x.text
+}
+
+// read is read(2) of up to 100 bytes.
+func (c *client) read(fd int32) (int64, string) {
+	n := c.call(nil, nrRead, uint64(fd), spare, 100)
+	if n < 0 {
+		return n, ""
+	}
+	return n, string(c.memory(spare, int(n)))
+}
+
+// write is write(2).
+func (c *client) write(fd int32, s string) int64 {
+	return c.call([]byte(s), nrWrite, uint64(fd), 0x401000, uint64(len(s)))
+}
+
+// TestExec runs a program in an instance below, and talks to it.
+func TestExec(t *testing.T) {
+	m := manageExec(t)
+	c := m.top
+	a := m.forkInst(c.in, "a")
+	fds := func() (list []int) {
+		file.Of(proc.TableOf(c.in).Find(1)).EachFrom(0, func(fd int, _ bool, _ *file.File) bool {
+			list = append(list, fd)
+			return true
+		})
+		return list
+	}
+	before := fds()
+	pid, x, text := c.exec("a", "/bin/echo", 0)
+	if pid != 2 {
+		t.Fatal(pid, text)
+	}
+	const setFlags, nonblock = 4, 0o4000
+	c.call(nil, nrFcntl, uint64(x.Watch), setFlags, nonblock)
+	if n, _ := c.read(x.Watch); n != -int64(errno.EAGAIN) {
+		t.Error(n)
+	}
+	c.call(nil, nrFcntl, uint64(x.Watch), setFlags, 0)
+	m.inside(a.in, 2)
+	if n := c.write(x.In, "hello"); n != 5 {
+		t.Error(n)
+	}
+	if n, s := c.read(x.Out); s != "hello" {
+		t.Errorf("%d, %q", n, s)
+	}
+	if n, s := c.read(x.Err); n != 0 { // all have closed it
+		t.Errorf("%d, %q", n, s)
+	}
+	var s abi.InstState
+	n, text := c.read(x.Watch)
+	s.Decode([]byte(text))
+	if n != abi.InstStateSize || s.ID != 2 || s.State != abi.INST_DEAD || proc.Status(s.Exit) != proc.ExitStatus(3) {
+		t.Errorf("%d, %+v", n, s)
+	}
+	const callClose = 3
+	for _, fd := range []int32{x.In, x.Out, x.Err, x.Watch} {
+		if n := c.call(nil, callClose, uint64(fd)); n != 0 {
+			t.Error(fd, n)
+		}
+	}
+
+	// What can't be run leaves nothing.
+	for _, tt := range []struct {
+		name, path string
+		err        errno.Errno
+		text       string
+	}{
+		{"a", "/bin/none", errno.ENOENT, "instance a: /bin/none: "},
+		{"a", "/bin/text", errno.ENOEXEC, "instance a: /bin/text: "},
+		{"a", "/bin", errno.EACCES, "instance a: /bin: "},
+		{"none", "/bin/echo", errno.ESRCH, `there is no instance "none"`},
+		{"", "/bin/echo", errno.EPERM, "an instance is managed from above"},
+	} {
+		for _, flags := range []uint64{0, abi.INST_TTY} {
+			if n, _, text := c.exec(tt.name, tt.path, flags); n != -int64(tt.err) || !strings.HasPrefix(text, tt.text) {
+				t.Errorf("%s in %q: %d, %s", tt.path, tt.name, n, text)
+			}
+		}
+	}
+	if got := fds(); !slices.Equal(got, before) {
+		t.Errorf("descriptors %v, before it was %v", got, before)
+	}
+	b, err := m.k.Create(c.in, "b", linux.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+	if n, _, text := c.exec("b", "/bin/echo", 0); n != -int64(errno.EBUSY) || text != "instance b is creating: only one that has been started runs programs" {
+		t.Errorf("in one that isn't started: %d, %s", n, text)
+	}
+	m.finish(a)
+}
+
+// inside checks that a process has nothing but of its instance.
+func (m *managed) inside(in *inst.Inst, pid int) {
+	m.t.Helper()
+	p := proc.TableOf(in).Find(pid)
+	if p == nil || p.Inst != in || p.Parent() != 1 {
+		m.t.Fatalf("process %d is %v", pid, p)
+	}
+	var fds []int
+	file.Of(p).EachFrom(0, func(fd int, _ bool, f *file.File) bool {
+		fds = append(fds, fd)
+		if f.Inst != in {
+			m.t.Errorf("descriptor %d is of %s", fd, f.Inst.Path())
+		}
+		return true
+	})
+	if !slices.Equal(fds, []int{0, 1, 2}) {
+		m.t.Errorf("it has descriptors %v", fds)
+	}
+	s := vfs.HoldState(p)
+	defer s.Release()
+	for what, l := range map[string]vfs.Loc{"root": s.Root(), "cwd": s.Cwd()} {
+		if l.Mount.Super.Inst != in || l.Mount.Parent != nil || l.Node != l.Mount.Super.Root {
+			m.t.Errorf("its %s isn't the root of its instance", what)
+		}
+		l.Release()
+	}
+	exe, img, ok := linux.ProgramOf(p)
+	if !ok || exe.Inst != in || img.Space.Inst() != in {
+		m.t.Errorf("its program isn't its instance's")
+	}
+	img.Space.Release()
+	exe.Release()
+}
+
+// TestExecTerminal runs a program on a terminal, which the owner holds.
+func TestExecTerminal(t *testing.T) {
+	m := manageExec(t)
+	c := m.top
+	a := m.forkInst(c.in, "a")
+	pid, x, text := c.exec("a", "/bin/echo", abi.INST_TTY)
+	if pid != 2 || x.Out != -1 || x.Err != -1 {
+		t.Fatal(pid, x, text)
+	}
+	m.inside(a.in, 2)
+	p := proc.TableOf(a.in).Find(2)
+	if s := p.Session(); s == nil || s.Terminal() == nil || !p.Leader() {
+		t.Error("it has no controlling terminal")
+	}
+	const tiocswinsz, tiocgwinsz = 0x5414, 0x5413
+	if n := c.call([]byte{24, 0, 80, 0, 0, 0, 0, 0}, nrIoctl, uint64(x.In), tiocswinsz, 0x401000); n != 0 {
+		t.Error("TIOCSWINSZ:", n)
+	}
+	if n := c.call(nil, nrIoctl, uint64(x.In), tiocgwinsz, spare); n != 0 || c.memory(spare, 4)[2] != 80 {
+		t.Error("TIOCGWINSZ:", n)
+	}
+	c.write(x.In, "hello\n")
+	got := ""
+	for !strings.Contains(got, "hello\r\nhello\r\n") { // the echo, and what it has written
+		n, s := c.read(x.In)
+		if n <= 0 {
+			t.Fatal(n, got)
+		}
+		got += s
+	}
+	for { // the terminal is hung up when it has ended
+		if n, _ := c.read(x.In); n <= 0 {
+			break
+		}
+	}
+	m.finish(a)
+}
+
+// TestExecEnd ends an instance while its owner waits for programs in it, and the owner while
+// its programs run.
+func TestExecEnd(t *testing.T) {
+	for _, flags := range []uint64{0, abi.INST_TTY} {
+		m := manageExec(t)
+		c := m.top
+		a := m.forkInst(c.in, "a")
+		pid, x, text := c.exec("a", "/bin/pause", flags)
+		if pid != 2 {
+			t.Fatal(pid, text)
+		}
+		read := make(chan string)
+		go func() {
+			fd := x.Out
+			if flags != 0 {
+				fd = x.In
+			}
+			n, s := c.read(fd)
+			read <- fmt.Sprint(n, " ", s)
+		}()
+		m.k.Kill(a.in)
+		close(a.calls)
+		m.gone(a.in)
+		if got, want := <-read, map[uint64]string{0: "0 ", abi.INST_TTY: fmt.Sprint(-int64(errno.EIO), " ")}[flags]; got != want {
+			t.Errorf("read: %q, want %q", got, want)
+		}
+		// They lead nowhere.
+		c.call(nil, nrSigaction, 13, 0, 0, 8)
+		for _, fd := range []int32{x.In, x.Out, x.Err} {
+			if fd < 0 {
+				continue
+			}
+			if n, _ := c.read(fd); n != 0 && n != -int64(errno.EBADF) {
+				t.Errorf("read of %d: %d", fd, n)
+			}
+			if n := c.write(fd, "x"); n != -int64(errno.EIO) && n != -int64(errno.EBADF) {
+				t.Errorf("write to %d: %d", fd, n)
+			}
+		}
+		// The owner ends, with streams to where there is nobody, and to a program that runs.
+		b := m.forkInst(c.in, "b")
+		if pid, _, text := c.exec("b", "/bin/pause", flags); pid != 2 {
+			t.Error(pid, text)
+		}
+		proctest.Until(func() bool { return proc.TableOf(b.in).Counts().Procs == 2 })
+		close(b.calls)
+		m.gone(b.in)
+		m.finish()
+	}
+}
