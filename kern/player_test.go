@@ -7,6 +7,7 @@ import (
 
 	"mult/arch"
 	"mult/arch/hosted"
+	"mult/kern/abi"
 	"mult/kern/linux"
 	"mult/kern/linux/calls"
 )
@@ -128,8 +129,8 @@ func (p *player) choose() {
 	case c.over():
 		p.call = [7]uint64{nrExitGroup}
 		return
-	case p.init && p.calls == 1:
-		p.call = [7]uint64{nrMmap, scratch, scratchPages * arch.PageSize, 3, 0x32, ^uint64(0)}
+	case p.calls == 1: // unless its parent has left it there
+		p.call = [7]uint64{nrMmap, scratch, scratchPages * arch.PageSize, 3, 0x100022, ^uint64(0)}
 		return
 	case p.init && p.calls <= 1+firstFiles:
 		p.openFirst(p.calls - 2)
@@ -141,12 +142,16 @@ func (p *player) choose() {
 		p.calls = firstFiles + 3 // another one when one has ended
 		p.call = [7]uint64{nrWait4, ^uint64(0), 0, 0, 0x40000000}
 		return
-	case p.calls == 1: // what waits for ever is ended by SIGALRM
+	case p.calls == 2: // what waits for ever is ended by SIGALRM
 		var b []byte
 		for _, v := range []uint64{0, 5000, 0, 5000} {
 			b = binary.LittleEndian.AppendUint64(b, v)
 		}
 		p.call = [7]uint64{nrSetitimer, 0, p.put(b)}
+		return
+	}
+	if c.oneIn(32) {
+		p.instctl()
 		return
 	}
 	list := implemented()
@@ -214,6 +219,49 @@ func (p *player) choose() {
 	case n == nrClone && !c.oneIn(4):
 		a[0] = []uint64{17, 0x100, 0x111, 0x4111, 0x50f00, 0x350f00, 0x411, 0x611}[c.below(8)]
 	}
+}
+
+// instctl chooses a call about instances.
+func (p *player) instctl() {
+	c := p.c
+	pick := func(list ...string) []byte { return []byte(list[c.below(uint64(len(list)))]) }
+	a := abi.Instctl{
+		Version: abi.InstctlVersion, Op: uint32(c.below(15)), ID: c.below(4), Value: p.number(),
+	}
+	if c.oneIn(3) {
+		a.Op, a.Flags = abi.INST_CREATE, abi.INST_STARTED
+	} else if c.oneIn(3) {
+		a.Flags = []uint64{abi.INST_BYID, abi.INST_STARTED, abi.INST_TTY, abi.INST_CLOEXEC}[c.below(4)]
+	}
+	name := pick("a", "a", "a", "b", "b", "a/a", "b/a", "a/a/a", "", "none")
+	a.Name, a.NameLen = p.put(name), uint64(len(name))
+	var data []byte
+	switch a.Op {
+	case abi.INST_CREATE, abi.INST_SET:
+		data = pick("", "", "", "", "host h\n", "limit.frames 100", "limit.heap 100000\ndomain d", "limit.instances 1", "nothing")
+	case abi.INST_RENAME:
+		data = pick("a", "b", "c", "7")
+	case abi.INST_EXEC:
+		data = make([]byte, abi.InstExecSize)
+		(&abi.InstExec{Path: p.path(), Argv: p.pointer(), Envp: p.pointer()}).Encode(data)
+		if !c.oneIn(4) {
+			argv := p.put(make([]byte, 8))
+			(&abi.InstExec{Path: p.put([]byte("/init\x00")), Argv: argv, Envp: argv}).Encode(data)
+		}
+	default:
+		data = make([]byte, c.below(4000))
+	}
+	a.Data, a.DataLen = p.put(data), uint64(len(data))
+	a.Text, a.TextLen = p.scratch(c.below(scratchPages)), c.below(200)
+	if c.oneIn(16) {
+		a.Data, a.Text, a.Name = p.pointer(), p.pointer(), p.pointer()
+	}
+	b := make([]byte, abi.InstctlSize)
+	a.Encode(b)
+	if c.oneIn(16) {
+		b[c.below(abi.InstctlSize)] = byte(c.below(256))
+	}
+	p.call = [7]uint64{callInstctl, p.put(b), abi.InstctlSize}
 }
 
 // firstFiles is how many calls openFirst knows.

@@ -498,6 +498,49 @@ func TestForkInst1(t *testing.T) {
 		for _, kid := range kids {
 			w.check(kid)
 		}
+		// Another process from proc0, beside process 1.
+		with := insttest.Child(t, in, "with")
+		if _, err := ForkInto(with); err != errno.ENOMEM {
+			t.Errorf("a process before process 1: %v", err)
+		}
+		if c, err := w.init(with); err != nil {
+			t.Error(err)
+		} else {
+			more := make(chan *Thread, 2)
+			c.Ctx.BX = w.program(func(c *Thread) {
+				for range 2 {
+					<-more
+					r := w.wait(c, -1, 0)
+					if r.PID != 2 && r.PID != 3 {
+						t.Errorf("process 1 waits for %d", r.PID)
+					}
+				}
+			})
+			c.Start()
+			for i := range 2 {
+				x, err := ForkInto(with)
+				if err != nil {
+					t.Error(err)
+					break
+				}
+				var b [5]byte
+				if err := x.Space().CopyIn(b[:], at); err != nil || string(b[:]) != "proc0" || x.Proc.PID != 2+i || x.Proc.Parent() != 1 || !x.Proc.Leader() {
+					t.Errorf("%q of proc0's memory, %v; it is %d, a child of %d", b, err, x.Proc.PID, x.Proc.Parent())
+				}
+				if i == 0 {
+					x.Ctx.BX = w.program(func(*Thread) {})
+					x.Start()
+				} else {
+					x.Abandon()
+				}
+				more <- x
+			}
+			<-w.ended
+			if _, err := ForkInto(with); err != errno.ENOMEM {
+				t.Errorf("a process after process 1: %v", err)
+			}
+		}
+		w.check(with)
 		// One that is given up.
 		kid := insttest.Child(t, in, "c")
 		if c, err := w.init(kid); err != nil {
