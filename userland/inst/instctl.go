@@ -169,14 +169,10 @@ func instctl() *cobra.Command {
 					return err
 				}
 				s, err := w.Dead()
-				switch {
-				case err != nil:
+				if err != nil {
 					return err
-				case s.Signaled():
-					os.Exit(128 + int(s.Signal()))
 				}
-				os.Exit(s.ExitStatus())
-				return nil
+				return exit{s}
 			},
 		},
 		withJSON(&cobra.Command{
@@ -200,5 +196,6 @@ func instctl() *cobra.Command {
 			},
 		}),
 	)
+	c.AddCommand(execCommands()...)
 	return c
 }

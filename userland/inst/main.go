@@ -25,6 +25,10 @@ func main() {
 	c.SilenceErrors, c.SilenceUsage = true, true
 	c.CompletionOptions.DisableDefaultCmd = true
 	if err := c.Execute(); err != nil {
+		var ended exit
+		if errors.As(err, &ended) {
+			os.Exit(ended.code())
+		}
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		var e *instcall.Error
 		if errors.As(err, &e) {

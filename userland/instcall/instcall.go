@@ -4,7 +4,9 @@ package instcall
 
 import (
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -155,6 +157,64 @@ func (w *Watch) Dead() (syscall.WaitStatus, error) {
 
 // Close ends the watch.
 func (w *Watch) Close() error { return syscall.Close(w.fd) }
+
+// A Process is one that Exec has started in an instance.
+type Process struct {
+	PID          int      // there
+	In, Out, Err *os.File // the other sides of its descriptors; with a terminal In is its, and the others are nil
+	watch        *os.File
+}
+
+// Exec runs a program in an instance, on a terminal of its own if asked. path, args and
+// env are as for execve(2).
+func Exec(name, path string, args, env []string, terminal bool) (*Process, error) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	str := func(s string) uint64 {
+		b := append([]byte(s), 0)
+		pin.Pin(&b[0])
+		return uint64(uintptr(unsafe.Pointer(&b[0])))
+	}
+	list := func(list []string) uint64 {
+		v := make([]uint64, len(list)+1)
+		for i, s := range list {
+			v[i] = str(s)
+		}
+		pin.Pin(&v[0])
+		return uint64(uintptr(unsafe.Pointer(&v[0])))
+	}
+	what := abi.InstExec{Path: str(path), Argv: list(args), Envp: list(env)}
+	b := make([]byte, abi.InstExecSize)
+	what.Encode(b)
+	a := abi.Instctl{Op: abi.INST_EXEC}
+	if terminal {
+		a.Flags = abi.INST_TTY
+	}
+	pid, err := call(&a, name, b)
+	if err != nil {
+		return nil, err
+	}
+	what.Decode(b)
+	file := func(fd int32) *os.File {
+		if fd < 0 {
+			return nil
+		}
+		return os.NewFile(uintptr(fd), name)
+	}
+	return &Process{PID: pid, In: file(what.In), Out: file(what.Out), Err: file(what.Err), watch: file(what.Watch)}, nil
+}
+
+// Wait waits until the process has ended, and returns how. The streams stay open.
+func (p *Process) Wait() (syscall.WaitStatus, error) {
+	defer p.watch.Close()
+	b := make([]byte, abi.InstStateSize)
+	if _, err := io.ReadFull(p.watch, b); err != nil {
+		return 0, err
+	}
+	var s abi.InstState
+	s.Decode(b)
+	return syscall.WaitStatus(s.Exit), nil
+}
 
 // A Use is what an instance has of a resource, with all below it.
 type Use struct {
