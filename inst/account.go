@@ -12,10 +12,19 @@ const (
 	Frames    Resource = iota // page frames: memory of programs, page tables, content of files
 	Heap                      // bytes of the kernel's own memory, rounded up as the caller thinks fit
 	Instances                 // instances below
+	Processes                 // those too that have ended and have not been waited for
+	Threads                   //
+	Files                     // open files
+	Ptys                      // pseudo terminals
+	Mounts                    // places where something is mounted
+	Content                   // frames with the content of files in memory
+	Inodes                    // files in memory, whatever their kind
 	NumResources
 )
 
-var resourceNames = [NumResources]string{"frames", "heap", "instances"}
+var resourceNames = [NumResources]string{
+	"frames", "heap", "instances", "processes", "threads", "files", "ptys", "mounts", "content", "inodes",
+}
 
 func (r Resource) String() string { return resourceNames[r] }
 
@@ -56,6 +65,25 @@ func (in *Inst) Charge(r Resource, n int64) bool {
 		}
 	}
 	return true
+}
+
+// ChargeWith is Charge of one piece of a resource, with what it costs of another. It
+// reports the resource whose limit is in the way; NumResources: none is.
+func (in *Inst) ChargeWith(r, other Resource, cost int64) Resource {
+	if !in.Charge(r, 1) {
+		return r
+	}
+	if !in.Charge(other, cost) {
+		in.Uncharge(r, 1)
+		return other
+	}
+	return NumResources
+}
+
+// UnchargeWith ends ChargeWith.
+func (in *Inst) UnchargeWith(r, other Resource, cost int64) {
+	in.Uncharge(r, 1)
+	in.Uncharge(other, cost)
 }
 
 // Uncharge gives n of a resource back.

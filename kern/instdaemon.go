@@ -71,10 +71,7 @@ func (k *Kernel) free(in *inst.Inst) {
 func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
 	in.Exit.Store(uint32(s))
 	in.Become(inst.Stopping) // unless it is
-	for _, c := range in.Children() {
-		k.Kill(c)
-		c.Release()
-	}
+	k.killBelow(in)
 	in.Release()
 }
 
@@ -133,11 +130,18 @@ func (k *Kernel) Stop(in *inst.Inst, grace time.Duration) {
 	}
 }
 
-// Kill ends an instance, and so those below it, without asking. The caller has a
-// reference.
+// Kill ends an instance and those below it without asking. The caller has a reference.
 func (k *Kernel) Kill(in *inst.Inst) {
 	k.end(in)
+	k.killBelow(in)
 	proc.TableOf(in).Kill(proc.SIGKILL)
+}
+
+func (k *Kernel) killBelow(in *inst.Inst) {
+	for _, c := range in.Children() {
+		k.Kill(c)
+		c.Release()
+	}
 }
 
 // end makes in Stopping, unless it is. Who makes it, or another one below it, looks at

@@ -27,7 +27,7 @@ func family(init, child prog) prog {
 	return func(u *user) {
 		switch u.step {
 		case 0:
-			u.call(callGetpid)
+			u.call(callGettid)
 			return
 		case 1:
 			u.pid = u.x.AX

@@ -184,7 +184,7 @@ func (w *world) gone(in *inst.Inst) {
 
 // Numbers of system calls.
 const (
-	callSigprocmask, callGetpid, callFork, callExit = 14, 39, 57, 60
+	callSigprocmask, callGetpid, callGettid, callFork, callExit = 14, 39, 186, 57, 60
 )
 
 // sleeps is a program that only sleeps.

@@ -164,7 +164,7 @@ func (fs *FS) statfs() abi.Statfs {
 	if total == math.MaxInt64 {
 		st := fs.memory.Stats()
 		free := min(int64(st.Free), fs.in.Left(inst.Frames))
-		total = used + max(0, free-fs.spare())
+		total = used + min(max(0, free-fs.spare()), fs.in.Left(inst.Content))
 	}
 	s.Blocks = uint64(total)
 	s.Bfree = uint64(max(0, total-used))
@@ -172,7 +172,7 @@ func (fs *FS) statfs() abi.Statfs {
 	nodes := fs.nodes.Load()
 	most := fs.maxNodes.Load()
 	if most == math.MaxInt64 {
-		most = nodes + min(1<<20, fs.in.Left(inst.Heap)/nodeCharge)
+		most = nodes + min(1<<20, fs.in.Left(inst.Heap)/nodeCharge, fs.in.Left(inst.Inodes))
 	}
 	s.Files = uint64(most)
 	s.Ffree = uint64(max(0, most-nodes))
@@ -185,7 +185,11 @@ func (fs *FS) charge() error {
 		fs.nodes.Add(-1)
 		return errno.ENOSPC
 	}
-	if !fs.in.Charge(inst.Heap, nodeCharge) {
+	switch fs.in.ChargeWith(inst.Inodes, inst.Heap, nodeCharge) {
+	case inst.Inodes:
+		fs.nodes.Add(-1)
+		return errno.ENOSPC
+	case inst.Heap:
 		fs.nodes.Add(-1)
 		return errno.ENOMEM
 	}
@@ -194,7 +198,7 @@ func (fs *FS) charge() error {
 
 func (fs *FS) uncharge() {
 	fs.nodes.Add(-1)
-	fs.in.Uncharge(inst.Heap, nodeCharge)
+	fs.in.UnchargeWith(inst.Inodes, inst.Heap, nodeCharge)
 }
 
 // spare returns how many frames content leaves to the instance's processes: a
@@ -211,11 +215,11 @@ func (fs *FS) takePage() (mem.PA, error) {
 		return 0, errno.ENOSPC
 	}
 	spare := fs.spare()
-	if fs.in.Left(inst.Frames) > spare && fs.in.Charge(inst.Frames, 1) {
+	if fs.in.Left(inst.Frames) > spare && fs.in.ChargeWith(inst.Content, inst.Frames, 1) == inst.NumResources {
 		if pa, ok := fs.memory.AllocLeaving(uint64(spare)); ok {
 			return pa, nil
 		}
-		fs.in.Uncharge(inst.Frames, 1)
+		fs.in.UnchargeWith(inst.Content, inst.Frames, 1)
 	}
 	fs.pages.Add(-1)
 	return 0, errno.ENOSPC
@@ -223,7 +227,7 @@ func (fs *FS) takePage() (mem.PA, error) {
 
 func (fs *FS) putPage(pa mem.PA) {
 	fs.memory.Put(pa)
-	fs.in.Uncharge(inst.Frames, 1)
+	fs.in.UnchargeWith(inst.Content, inst.Frames, 1)
 	fs.pages.Add(-1)
 }
 

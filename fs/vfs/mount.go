@@ -77,6 +77,19 @@ func (m *Mount) above() *Mount {
 // cost is what a mount costs with its names.
 func (m *Mount) cost() int64 { return mountCharge + int64(len(m.name)+len(m.Super.Source)) }
 
+// charge takes what a mount costs. ENOSPC if there may be no more, ENOMEM.
+func (tb *Table) charge(m *Mount) error {
+	switch tb.in.ChargeWith(inst.Mounts, inst.Heap, m.cost()) {
+	case inst.Mounts:
+		return errno.ENOSPC
+	case inst.Heap:
+		return errno.ENOMEM
+	}
+	return nil
+}
+
+func (tb *Table) uncharge(m *Mount) { tb.in.UnchargeWith(inst.Mounts, inst.Heap, m.cost()) }
+
 // addWriter counts a file that is opened for writing. EROFS.
 func (m *Mount) addWriter() error {
 	m.writers.Add(1)
@@ -191,7 +204,7 @@ func (tb *Table) drop(m *Mount) {
 		Loc{m.Parent, m.point}.Release()
 	}
 	m.Super.Unmounted()
-	tb.in.Uncharge(inst.Heap, m.cost())
+	tb.uncharge(m)
 }
 
 // HiddenMount makes a mount of s that has no place: its files are reached by
@@ -215,14 +228,14 @@ func (c *Caller) OpenHidden(m *Mount, n Node, name string, flags int) (*file.Fil
 func MountRoot(s *Super, flags uint32) error {
 	tb := slot.Of(s.Inst)
 	m := &Mount{Super: s, name: "/"}
-	if !s.Inst.Charge(inst.Heap, m.cost()) {
-		return errno.ENOMEM
+	if err := tb.charge(m); err != nil {
+		return err
 	}
 	m.flags.Store(flags)
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	if tb.root != nil {
-		tb.in.Uncharge(inst.Heap, m.cost())
+		tb.uncharge(m)
 		return errno.EBUSY
 	}
 	tb.addLocked(m)
@@ -268,8 +281,8 @@ func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
 		return errno.ENOTDIR
 	}
 	m := &Mount{Super: s, Parent: at.Mount, point: dir, name: name}
-	if !tb.in.Charge(inst.Heap, m.cost()) {
-		return errno.ENOMEM
+	if err := tb.charge(m); err != nil {
+		return err
 	}
 	m.flags.Store(flags)
 	tb.prune()
@@ -280,7 +293,7 @@ func (tb *Table) Mount(s *Super, at Loc, name string, flags uint32) error {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
 	if err := tb.mayMountLocked(s, at); err != nil {
-		tb.in.Uncharge(inst.Heap, m.cost())
+		tb.uncharge(m)
 		return err
 	}
 	at.Retain()

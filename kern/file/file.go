@@ -60,7 +60,7 @@ func New(in *inst.Inst, impl Impl, flags int) (*File, error) {
 	if flags&abi.O_DIRECT != 0 && !direct(impl) {
 		return nil, errno.EINVAL
 	}
-	if !in.Charge(inst.Heap, fileCost) {
+	if in.ChargeWith(inst.Files, inst.Heap, fileCost) != inst.NumResources {
 		return nil, errno.ENFILE
 	}
 	f := &File{Impl: impl, Inst: in}
@@ -111,7 +111,7 @@ func (f *File) Release() {
 		f.dropLocks()
 	}
 	f.Impl.Release(f)
-	f.Inst.Uncharge(inst.Heap, fileCost)
+	f.Inst.UnchargeWith(inst.Files, inst.Heap, fileCost)
 }
 
 // Flags returns the flags of open(2) that last: what fcntl(F_GETFL) tells.

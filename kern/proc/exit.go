@@ -111,7 +111,7 @@ func (t *Thread) endLocked() {
 		tab.putUserLocked(t.user)
 		t.Cred().Release()
 	}
-	tab.in.Uncharge(inst.Heap, threadBytes)
+	tab.in.UnchargeWith(inst.Threads, inst.Heap, threadBytes)
 }
 
 // passKidsLocked gives the children that t made to another thread.
@@ -324,7 +324,7 @@ func (p *Proc) reapLocked() {
 	p.leader.user = nil
 	p.leader.Cred().Release()
 	tab.procs--
-	tab.in.Uncharge(inst.Heap, procBytes)
+	tab.in.UnchargeWith(inst.Processes, inst.Heap, procBytes)
 	if tab.procs <= 1 {
 		tab.emptyQ.WakeAll()
 	}

@@ -149,11 +149,27 @@ func (t *Thread) taskLimit() uint64 {
 	return t.Proc.Limit(RLIMIT_NPROC)
 }
 
+// chargeThread takes what a thread costs. EAGAIN if there may be no more, ENOMEM.
+func (tab *Table) chargeThread() error {
+	return full(tab.in.ChargeWith(inst.Threads, inst.Heap, threadBytes))
+}
+
+// full returns the error for a resource whose limit is in the way.
+func full(r inst.Resource) error {
+	switch r {
+	case inst.NumResources:
+		return nil
+	case inst.Heap:
+		return errno.ENOMEM
+	}
+	return errno.EAGAIN
+}
+
 // newSibling makes a thread of t's process.
 func (t *Thread) newSibling(a *CloneArgs) (*Thread, error) {
 	p, tab := t.Proc, t.Proc.tab
-	if !tab.in.Charge(inst.Heap, threadBytes) {
-		return nil, errno.ENOMEM
+	if err := tab.chargeThread(); err != nil {
+		return nil, err
 	}
 	c := newThread(p, t.Ctx.Clone())
 	t.inherit(c, a)
@@ -196,7 +212,7 @@ func (t *Thread) newSibling(a *CloneArgs) (*Thread, error) {
 	}()
 	if err != nil {
 		c.Cred().Release()
-		tab.in.Uncharge(inst.Heap, threadBytes)
+		tab.in.UnchargeWith(inst.Threads, inst.Heap, threadBytes)
 		return nil, err
 	}
 	return c, nil
@@ -206,8 +222,12 @@ func (t *Thread) newSibling(a *CloneArgs) (*Thread, error) {
 // no number. Its heap is charged. Its registers are those of like, if that isn't
 // nil.
 func (tab *Table) newProc(cred *Cred, like *arch.Context) (*Proc, *Thread, error) {
-	if !tab.in.Charge(inst.Heap, procBytes+threadBytes) {
-		return nil, nil, errno.ENOMEM
+	if err := full(tab.in.ChargeWith(inst.Processes, inst.Heap, procBytes)); err != nil {
+		return nil, nil, err
+	}
+	if err := tab.chargeThread(); err != nil {
+		tab.in.UnchargeWith(inst.Processes, inst.Heap, procBytes)
+		return nil, nil, err
 	}
 	p := &Proc{Inst: tab.in, tab: tab, sys: tab.sys, started: tab.sys.Now()}
 	ctx := arch.NewContext()
@@ -233,7 +253,8 @@ func (p *Proc) drop(parts int) {
 		p.space.Release()
 	}
 	p.leader.Cred().Release()
-	p.tab.in.Uncharge(inst.Heap, procBytes+threadBytes)
+	p.tab.in.UnchargeWith(inst.Processes, inst.Heap, procBytes)
+	p.tab.in.UnchargeWith(inst.Threads, inst.Heap, threadBytes)
 }
 
 // forkParts makes the parts of p.

@@ -60,12 +60,15 @@ const (
 func OpenMaster(t *proc.Thread) (file.Impl, *Pty, error) {
 	in := t.Proc.Inst
 	ps := slot.Of(in)
-	if !in.Charge(inst.Heap, ptyBytes) {
+	switch in.ChargeWith(inst.Ptys, inst.Heap, ptyBytes) {
+	case inst.Ptys:
+		return nil, nil, errno.ENOSPC
+	case inst.Heap:
 		return nil, nil, errno.ENOMEM
 	}
 	p := &Pty{ptys: ps, locked: true, UID: t.Cred().FSUID}
 	if !ps.add(p) {
-		in.Uncharge(inst.Heap, ptyBytes)
+		in.UnchargeWith(inst.Ptys, inst.Heap, ptyBytes)
 		return nil, nil, errno.ENOSPC
 	}
 	return &master{p}, p, nil

@@ -63,7 +63,7 @@ func (ps *ptys) remove(p *Pty) {
 	defer ps.mu.Unlock()
 	if ps.list[p.Index] == p {
 		ps.list[p.Index] = nil
-		ps.in.Uncharge(inst.Heap, ptyBytes)
+		ps.in.UnchargeWith(inst.Ptys, inst.Heap, ptyBytes)
 	}
 }
 

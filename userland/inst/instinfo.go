@@ -41,7 +41,10 @@ func table(rows func(w *tabwriter.Writer)) {
 var resources = []struct {
 	name string
 	unit int64
-}{{"frames", 4096}, {"heap", 1}, {"instances", 0}}
+}{
+	{"frames", 4096}, {"heap", 1}, {"instances", 0}, {"processes", 0}, {"threads", 0}, {"files", 0}, {"ptys", 0}, {"mounts", 0},
+	{"content", 4096}, {"inodes", 0},
+}
 
 // amount writes a number of bytes, or of pieces if the unit is 0.
 func amount(n, unit int64) string {
@@ -67,7 +70,7 @@ func printInfo(in instcall.Info) {
 			fmt.Fprintf(w, "parent\t%d\n", *in.Parent)
 		}
 		fmt.Fprintf(w, "host name\t%s\ndomain\t%s\n", in.Host, in.Domain)
-		fmt.Fprintf(w, "processes\t%d\nthreads\t%d\n", in.Processes, in.Threads)
+		fmt.Fprintf(w, "own processes\t%d\nown threads\t%d\n", in.Processes, in.Threads)
 		fmt.Fprintf(w, "CPU time\t%v, and %v in the kernel\n", in.User.Round(time.Millisecond), in.System.Round(time.Millisecond))
 		for _, r := range resources {
 			u, ok := in.Uses[r.name]
