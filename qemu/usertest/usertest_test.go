@@ -77,6 +77,9 @@ func build(dir string) error {
 	if err := errors.Join(os.MkdirAll(test, 0o755), os.MkdirAll(fuzzers, 0o755)); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(test, "inst"), instScript, 0o755); err != nil {
+		return err
+	}
 	if err := fuzz.Build(gcc, filepath.Join(checkout, "build/cprog"), fuzzers, callList()); err != nil {
 		return err
 	}

@@ -1,0 +1,79 @@
+#!/bin/sh
+# Instances as those who manage them see them. It prints a line for each case, as the
+# programs of calltest do.
+
+# same NAME WANT GOT
+same() {
+	if [ "$2" = "$3" ]; then echo "ok $1"; else echo "FAIL $1: '$3', want '$2'"; fi
+}
+# value NAME FIELD is what show tells.
+value() { instctl show "$1" | sed -n "s/^$2  *//p"; }
+# error COMMAND... is what it prints on standard error, and its status.
+error() {
+	text=$("$@" 2>&1 >/dev/null)
+	echo "$text; $?"
+}
+
+same none "" "$(instctl list | tail -n +2)"
+instctl start web host=www
+same running running "$(value web state)"
+same pid1 instinit "$(instctl exec web cat /proc/1/comm)"
+same status 7 "$(instctl exec web sh -c 'exit 7'; echo $?)"
+same signal 137 "$(instctl exec web sh -c 'kill -9 $$'; echo $?)"
+same streams "OUT err" "$(echo out | instctl exec web sh -c 'tr a-z A-Z; echo err >&2' 2>/tmp/err | tr '\n' ' ')$(cat /tmp/err)"
+same large 1000000 "$(instctl exec web dd if=/dev/zero bs=1000 count=1000 2>/dev/null | wc -c)"
+same started "instctl: instance web is there already: it is running; use another name, or destroy it first; 1" "$(error instctl start web)"
+same missing 'instctl: there is no instance "db"; 1' "$(error instctl stop db)"
+same setting "instctl: line 1: hots: there is no such setting; 1" "$(error instctl start db hots=x)"
+printf '# of db\nhost data\nlimit.frames lots\n' >/etc/inst/db
+same file "instctl: /etc/inst/db: line 3: limit.frames: \"lots\" is neither a number nor none; 1" "$(error instctl start db)"
+printf '# of db\nhost data\nlimit.processes 5\n' >/etc/inst/db
+instctl start db
+
+# What one has, the others don't.
+same host "www data mult" "$(instctl exec web hostname) $(instctl exec db hostname) $(hostname)"
+instctl exec web sh -c 'echo web >/tmp/file; echo web >/etc/file; mkdir /mnt/dir; mount -t tmpfs tmpfs /mnt/dir; hostname new'
+same files "web web" "$(instctl exec web cat /tmp/file /etc/file | tr '\n' ' ' | sed 's/ $//')"
+same other_files 0 "$(instctl exec db ls /tmp /etc | grep -c file; ls /tmp /etc | grep -w -c '^file$')"
+same mounts "1 0 0" "$(instctl exec web grep -c /mnt/dir /proc/mounts) $(instctl exec db grep -c /mnt/dir /proc/mounts) $(grep -c /mnt/dir /proc/mounts)"
+same hosts "new data mult" "$(instctl exec web hostname) $(instctl exec db hostname) $(hostname)"
+same processes "instinit ps" "$(instctl exec db ps -o comm | tail -n +2 | tr '\n' ' ' | sed 's/ $//')"
+same kill 1 "$(instctl exec db kill -9 $$ 2>/dev/null; echo $?)"
+same descriptors "0 1 2 3" "$(instctl exec db ls /proc/self/fd | tr '\n' ' ' | sed 's/ $//')"
+same escape "data" "$(instctl exec db chroot /proc/1/root/../.. hostname)"
+same proc_root "/" "$(instctl exec db readlink /proc/1/root)"
+
+# Limits, which can be changed at any time.
+same limit "can't fork" "$(instctl exec db sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done' 2>&1 | grep -o "can't fork" | head -n 1)"
+instctl set db limit.processes=none
+same no_limit "" "$(instctl exec db sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done' 2>&1)"
+
+# One below another.
+instctl exec web instctl start test
+same below "test" "$(instctl exec web instctl list | awk 'NR > 1 { print $2 }')"
+same tree "inst0 |-- web | \`-- test \`-- db" "$(instinfo --tree | sed 's/ *(.*//; s/^ *//; s/   */ /' | tr '\n' ' ' | sed 's/ $//')"
+same path "new" "$(instctl set web/test host=new; instctl exec web/test hostname)"
+same no_view 'instctl: there is no instance "db"; 1' "$(error instctl exec web instctl stop db)"
+same ps "3" "$(instps | awk '$NF == "instinit"' | wc -l)"
+
+# Suspended, it uses no processor.
+instctl exec db sh -c 'while :; do :; done &'
+instctl suspend db
+same suspended suspended "$(value db state)"
+was=$(value db 'CPU time'); sleep 1
+same no_time "$was" "$(value db 'CPU time')"
+instctl resume db
+sleep 1
+if [ "$was" != "$(value db 'CPU time')" ]; then echo ok resumed; else echo "FAIL resumed: $was"; fi
+
+# The end.
+instctl exec web sh -c 'trap "" TERM; while :; do sleep 1; done &'
+instctl stop -g 500ms web
+same stopped 'instctl: there is no instance "web"; 1' "$(error instctl show web)"
+(sleep 1; instctl destroy db) &
+same wait 137 "$(instctl wait db; echo $?)"
+wait
+for i in $(seq 30); do instctl start "i$i"; done
+same many 30 "$(instctl list | grep -c running)"
+instctl destroy $(instctl list | awk 'NR > 1 { print $2 }')
+same end "" "$(instctl list | tail -n +2)"
