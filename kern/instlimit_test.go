@@ -1,12 +1,14 @@
 package kern
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
 	"mult/inst"
 	"mult/kern/errno"
 	"mult/kern/linux"
+	"mult/kern/vm"
 )
 
 // A result is how often a call was made, and why it failed then; 0: it didn't.
@@ -149,4 +151,32 @@ func TestLimitAbove(t *testing.T) {
 	if got := <-results; got != (result{enough, 0}) {
 		t.Errorf("another one: %v", got)
 	}
+}
+
+// TestSysinfo compares what sysinfo(2) tells of memory and time inside with what is true
+// of the instance.
+func TestSysinfo(t *testing.T) {
+	m := manage(t)
+	a := m.forkInst(m.top.in, "a")
+	const callSysinfo, spare = 99, 0x402800
+	read := func() (total, free uint64) {
+		t.Helper()
+		if n := a.call(nil, callSysinfo, spare); n != 0 {
+			t.Fatal(n)
+		}
+		b := a.memory(spare, 48)
+		return binary.LittleEndian.Uint64(b[32:]), binary.LittleEndian.Uint64(b[40:])
+	}
+	if total, _ := read(); total != m.m.Memory().Stats().Total*vm.PageSize {
+		t.Errorf("without a limit %d bytes", total)
+	}
+	a.in.SetLimit(inst.Frames, 1000)
+	if total, free := read(); total != 1000*vm.PageSize || free > 1000*vm.PageSize || free == 0 {
+		t.Errorf("with a limit %d bytes, %d are free", total, free)
+	}
+	m.top.in.SetLimit(inst.Frames, m.top.in.Used(inst.Frames)+10)
+	if total, free := read(); total >= 1000*vm.PageSize || free > 10*vm.PageSize {
+		t.Errorf("with a limit above %d bytes, %d are free", total, free)
+	}
+	m.finish(a)
 }

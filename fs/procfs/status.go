@@ -65,7 +65,7 @@ func (x *target) stat(b *buffer, whole bool) error {
 	b.f(") %c %d %d %d %d %d 0", task.State, s.Parent, s.Group, s.Session, int32(term), foreground)
 	b.f(" %d %d %d %d", u.MinFaults, children.MinFaults, u.MajFaults, children.MajFaults)
 	b.f(" %d %d %d %d", u.UTime/nsTick, u.STime/nsTick, children.UTime/nsTick, children.STime/nsTick)
-	b.f(" %d %d %d 0 %d", 20+task.Nice, task.Nice, max(s.Threads, 1), p.Started()/nsTick)
+	b.f(" %d %d %d 0 %d", 20+task.Nice, task.Nice, max(s.Threads, 1), (p.Started()-x.fs.procs.Boot())/nsTick)
 	b.f(" %d %d %d", sizes.VSize, sizes.RSS/vm.PageSize, p.Limit(proc.RLIMIT_RSS))
 	var g Program
 	if v, ok := x.program(p); ok {

@@ -11,7 +11,7 @@ import (
 )
 
 // uptime returns the time since the machine started, in nanoseconds.
-func (f *fs) uptime() int64 { return f.src.System.Now() }
+func (f *fs) uptime() int64 { return f.procs.Up() }
 
 // idleTime returns the processors' time that the instance has not used: for it,
 // others' use of the machine is none of its business.

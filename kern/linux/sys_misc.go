@@ -50,17 +50,17 @@ func setName(t *proc.Thread, a *Args, set func(in *inst.Inst, name string) error
 
 // sysSysinfo implements sysinfo(2): (info *sysinfo).
 func sysSysinfo(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	m := k.Proc.VM.Memory.Stats()
+	m, in := k.Proc.VM.Memory.Stats(), t.Inst()
 	var b [112]byte
 	le := binary.LittleEndian
-	le.PutUint64(b[0:], uint64(k.Proc.Now()/1e9))
+	le.PutUint64(b[0:], uint64(proc.TableOf(in).Up()/1e9))
 	const shift = 16 - proc.LoadShift // SI_LOAD_SHIFT
-	for i, n := range proc.TableOf(t.Inst()).Load() {
+	for i, n := range proc.TableOf(in).Load() {
 		le.PutUint64(b[8+8*i:], n<<shift)
 	}
-	le.PutUint64(b[32:], m.Total*vm.PageSize)
-	le.PutUint64(b[40:], m.Free*vm.PageSize)
-	le.PutUint16(b[80:], uint16(min(proc.TableOf(t.Inst()).Counts().Threads, 1<<16-1)))
+	le.PutUint64(b[32:], min(m.Total, uint64(in.Limit(inst.Frames)))*vm.PageSize)
+	le.PutUint64(b[40:], min(m.Free, uint64(in.Left(inst.Frames)))*vm.PageSize)
+	le.PutUint16(b[80:], uint16(min(proc.TableOf(in).Counts().Threads, 1<<16-1)))
 	le.PutUint32(b[104:], 1)
 	return 0, t.Space().CopyOut(a.Addr(0), b[:])
 }

@@ -555,6 +555,22 @@ func TestForkInst1(t *testing.T) {
 	w.finish(in)
 }
 
+// TestUp makes an instance while another one has been there for some time.
+func TestUp(t *testing.T) {
+	w := newWorld(t)
+	now := int64(100)
+	w.sys.Clock = func() int64 { return now }
+	in := w.instance("inst0")
+	now = 1000
+	kid := insttest.Child(t, in, "kid")
+	now = 1500
+	if a, b := TableOf(in), TableOf(kid); a.Up() != 1500 || b.Up() != 500 || a.Boot() != 0 || b.Boot() != 1000 {
+		t.Errorf("up for %d and %d, since %d and %d", a.Up(), b.Up(), a.Boot(), b.Boot())
+	}
+	w.check(kid)
+	w.check(in)
+}
+
 // TestForkInst1NoMemory has every charge for process 1 fail once; nothing is left.
 func TestForkInst1NoMemory(t *testing.T) {
 	w := newWorld(t).withMemory()

@@ -31,8 +31,9 @@ const (
 
 // A Table has the processes of an instance, and all that is named by number.
 type Table struct {
-	in  *inst.Inst // [const]
-	sys *System    // [const]
+	in   *inst.Inst // [const]
+	sys  *System    // [const]
+	boot int64      // [const] Now() when the instance was made; 0 for inst0
 
 	mu       sync.Mutex
 	numbers  map[int]*number  // [mu]
@@ -84,7 +85,11 @@ func Member(sys *System) inst.Member {
 	return inst.Member{
 		Name: "proc",
 		Alloc: func(in, parent *inst.Inst) error {
-			slot.Set(in, &Table{in: in, sys: sys, numbers: map[int]*number{}, users: map[uint32]*user{}})
+			tab := &Table{in: in, sys: sys, numbers: map[int]*number{}, users: map[uint32]*user{}}
+			if parent != nil {
+				tab.boot = sys.Now()
+			}
+			slot.Set(in, tab)
 			return nil
 		},
 		Free: func(in *inst.Inst) {
@@ -102,6 +107,13 @@ func Member(sys *System) inst.Member {
 		},
 	}
 }
+
+// Boot returns when the instance was made, on the monotonic clock: its own system has
+// run since then.
+func (tab *Table) Boot() int64 { return tab.boot }
+
+// Up returns for how long the instance has been there, in nanoseconds.
+func (tab *Table) Up() int64 { return tab.sys.Now() - tab.boot }
 
 // TableOf returns the table of in.
 func TableOf(in *inst.Inst) *Table { return slot.Of(in) }

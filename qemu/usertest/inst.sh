@@ -43,6 +43,12 @@ same descriptors "0 1 2 3" "$(instctl exec db ls /proc/self/fd | tr '\n' ' ' | s
 same escape "data" "$(instctl exec db chroot /proc/1/root/../.. hostname)"
 same proc_root "/" "$(instctl exec db readlink /proc/1/root)"
 
+before=$(cut -d. -f1 /proc/uptime)
+instctl start late
+up=$(instctl exec late cut -d. -f1 /proc/uptime)
+same uptime yes "$(echo "$before $up $(cut -d. -f1 /proc/uptime)" | awk '{ print ($2 <= $3 - $1 + 1) ? "yes" : $0 }')"
+instctl destroy late
+
 # Limits, which can be changed at any time.
 same limit "can't fork" "$(instctl exec db sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done' 2>&1 | grep -o "can't fork" | head -n 1)"
 instctl set db limit.processes=none
