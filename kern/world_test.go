@@ -209,10 +209,11 @@ func handles(sig proc.Signal, handler int, ready *atomic.Int64) prog {
 // exits returns a program that does nothing else.
 func exits(code uint64) prog { return func(u *user) { u.call(callExit, code) } }
 
-// A client is a process 1 that makes the calls that the test wants.
+// A client is a process that makes the calls that the test wants.
 type client struct {
 	u     *user
 	in    *inst.Inst
+	pid   int // 0: process 1
 	calls chan clientCall
 	done  chan uint64 // results
 	busy  bool        // makes a call
@@ -265,7 +266,7 @@ func (c *client) call(data []byte, nr uint64, args ...uint64) int64 {
 // memory reads the client's.
 func (c *client) memory(at uint64, n int) []byte {
 	b := make([]byte, n)
-	sp := proc.TableOf(c.in).Find(1).Space()
+	sp := proc.TableOf(c.in).Find(max(c.pid, 1)).Space()
 	defer sp.Release()
 	if err := sp.CopyIn(b, vm.Addr(at)); err != nil {
 		panic(err)
