@@ -11,6 +11,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/host"
 	"mult/kern/linux"
+	"mult/kern/sched"
 )
 
 const callInstctl = 5001
@@ -150,8 +151,11 @@ func TestInstctl(t *testing.T) {
 		t.Errorf("it is %v", web.State())
 	}
 	x = op(abi.INST_SET, "web")
-	x.data = "domain example.org\nlimit.frames 2000\n"
+	x.data = "domain example.org\nlimit.frames 2000\ncpu.weight 50"
 	must(x)
+	if n := sched.WeightOf(web); n != 50 {
+		t.Errorf("it weighs %d", n)
+	}
 	if host.Domain(web) != "example.org" || host.Name(web) != "www" || web.OwnLimit(inst.Frames) != 2000 {
 		t.Errorf("%s, %s, %d", host.Domain(web), host.Name(web), web.OwnLimit(inst.Frames))
 	}
@@ -252,6 +256,7 @@ func TestInstctlErrors(t *testing.T) {
 		{create("x", "hots y\n"), errno.EINVAL, "line 1: hots: there is no such setting"},
 		{create("x", "host y\nlimit.frames -1\n"), errno.EINVAL, `line 2: limit.frames: "-1" is neither`},
 		{create("x", "limit.x 1"), errno.EINVAL, "line 1: limit.x: there is no such limit"},
+		{create("x", "cpu.weight 0"), errno.EINVAL, `line 1: cpu.weight: "0" is no number`},
 		{create("x", "host"), errno.EINVAL, "line 1: host: a name of 1 to 64 bytes"},
 		{create("x", strings.Repeat("\n", 5000)), errno.EINVAL, "what is set is longer"},
 		{create("x", "limit.frames 5"), 0, ""}, // may not be enough, but is made or refused by memory

@@ -9,6 +9,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/host"
 	"mult/kern/proc"
+	"mult/kern/sched"
 	"mult/kern/vm"
 )
 
@@ -19,6 +20,7 @@ import (
 type Settings struct {
 	Host, Domain string                  // "": as it is
 	Limits       map[inst.Resource]int64 // those that it says something about
+	Weight       int                     // of its share of the processors; 0: as it is
 }
 
 // maxSettings is how long settings can be, as text.
@@ -50,6 +52,10 @@ func ParseSettings(text string) (s Settings, err error) {
 				s.Host = value
 			} else {
 				s.Domain = value
+			}
+		case name == "cpu.weight":
+			if s.Weight, err = strconv.Atoi(value); err != nil || s.Weight < 1 || s.Weight > sched.MaxWeight {
+				return bad(fmt.Sprintf("%q is no number from 1 to %d", value, sched.MaxWeight))
 			}
 		case isLimit:
 			r, ok := resource(limit)
@@ -98,6 +104,9 @@ func (s *Settings) Apply(in *inst.Inst) error {
 	for r, n := range s.Limits {
 		in.SetLimit(r, n)
 	}
+	if s.Weight != 0 {
+		sched.SetWeight(in, s.Weight)
+	}
 	return nil
 }
 
@@ -126,6 +135,7 @@ func describe(b []byte, in, viewer *inst.Inst) []byte {
 	line("processes", c.Procs)
 	line("threads", c.Threads)
 	line("forks", c.Forks)
+	line("cpu.weight", sched.WeightOf(in))
 	line("time.user", t.UTime)
 	line("time.system", t.STime)
 	for r := range inst.NumResources {

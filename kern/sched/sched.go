@@ -5,8 +5,8 @@
 //
 // Fairness is by virtual time: the time that somebody has had, divided by his
 // weight. The instance that has had least is next, and in it the thread that has
-// had least. Instances weigh the same; threads weigh what their nice value says,
-// or next to nothing with SCHED_IDLE.
+// had least. Instances weigh what SetWeight says; threads weigh what their nice value
+// says, or next to nothing with SCHED_IDLE.
 // Who has slept has an advantage, but not a large one.
 //
 // kern/proc calls it (proc.Scheduler). While there is a free processor for
@@ -67,6 +67,7 @@ type group struct {
 	at    int           // [mu] place there, -1: not in it
 
 	suspended atomic.Bool // [mu to write] none of its threads gets a grant
+	weight    atomic.Int64
 }
 
 // thread is what sched knows of a thread.
@@ -102,7 +103,9 @@ func (s *Sched) Member() inst.Member {
 	return inst.Member{
 		Name: "sched",
 		Alloc: func(in, parent *inst.Inst) error {
-			slot.Set(in, &group{sched: s, at: -1})
+			g := &group{sched: s, at: -1}
+			g.weight.Store(Weight)
+			slot.Set(in, g)
 			return nil
 		},
 		Free: func(in *inst.Inst) {
@@ -173,7 +176,8 @@ func (h *thread) charge() {
 	w := h.weight.Load()
 	s := h.g.sched
 	advance(&h.vt, d*unit/w, h.g.minVT.Load()+lead*unit/w)
-	advance(&h.g.vt, d, s.minVT.Load()+lead)
+	gw := h.g.weight.Load()
+	advance(&h.g.vt, d*Weight/gw, s.minVT.Load()+lead*Weight/gw)
 	if s.waiting.Load() == 0 { // nobody is behind
 		raise(&h.g.minVT, h.vt.Load())
 		raise(&s.minVT, h.g.vt.Load())
@@ -259,6 +263,21 @@ func (s *Sched) catchUp(h *thread) {
 	raise(&h.vt, h.g.minVT.Load()-bonus)
 	raise(&h.g.vt, s.minVT.Load()-bonus)
 }
+
+// Weights of instances: the usual one, and the largest.
+const (
+	Weight    = 100
+	MaxWeight = 10000
+)
+
+// SetWeight says how much of the processors an instance gets in relation to others that
+// want them: from 1 to MaxWeight.
+func SetWeight(in *inst.Inst, weight int) {
+	slot.Of(in).weight.Store(int64(min(max(weight, 1), MaxWeight)))
+}
+
+// WeightOf returns what SetWeight has set.
+func WeightOf(in *inst.Inst) int { return int(slot.Of(in).weight.Load()) }
 
 // Suspend keeps the threads of an instance out of user mode until Resume: those that are
 // there come back at once, and wait. They still do in the kernel what they must, such as

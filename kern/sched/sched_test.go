@@ -303,6 +303,39 @@ func TestInstances(t *testing.T) {
 	}
 }
 
+// TestWeights has instances with weights, some of which change on the way.
+func TestWeights(t *testing.T) {
+	w := newWorld(t, 1)
+	m := w.meter(5, 7000)
+	weights := []int{100, 200, 400}
+	n := make([]atomic.Int64, len(weights))
+	for i, weight := range weights {
+		in := w.start("weighs", func(t *proc.Thread) {
+			for range 1 + i%2 { // how many want it plays no part
+				w.fork(t, m.hog(&n[i]))
+			}
+			m.finish(t)
+		})
+		if got := WeightOf(in); got != Weight {
+			t.Errorf("a new instance weighs %d", got)
+		}
+		SetWeight(in, weight)
+	}
+	m.absent.Add(-1) // four hogs
+	w.finish(len(weights))
+	for i, weight := range weights {
+		if want := 10 * int64(weight); !near(n[i].Load(), want, 0.1) {
+			t.Errorf("weight %d had %d, not %d", weight, n[i].Load(), want)
+		}
+	}
+	in := insttest.New(t, "limits", w.s.Member())
+	for set, want := range map[int]int{0: 1, -5: 1, 1: 1, MaxWeight: MaxWeight, MaxWeight + 1: MaxWeight} {
+		if SetWeight(in, set); WeightOf(in) != want {
+			t.Errorf("weight %d became %d", set, WeightOf(in))
+		}
+	}
+}
+
 // TestSuspend suspends one of two instances with hogs: it gets nothing, the other one
 // everything, and then both the same again. Its threads can be ended meanwhile.
 func TestSuspend(t *testing.T) {

@@ -236,6 +236,7 @@ type Info struct {
 	Processes  int64          `json:"processes"`
 	Threads    int64          `json:"threads"`
 	Forks      int64          `json:"forks"`
+	Weight     int64          `json:"cpu_weight"`
 	User       time.Duration  `json:"user_ns"`   // CPU time of its programs
 	System     time.Duration  `json:"system_ns"` // and of the kernel for them
 	Uses       map[string]Use `json:"resources"`
@@ -277,6 +278,8 @@ func parse(text string) (Info, error) {
 			in.Threads = number()
 		case "forks":
 			in.Forks = number()
+		case "cpu.weight":
+			in.Weight = number()
 		case "time.user":
 			in.User = time.Duration(number())
 		case "time.system":
