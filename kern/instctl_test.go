@@ -151,10 +151,15 @@ func TestInstctl(t *testing.T) {
 		t.Errorf("it is %v", web.State())
 	}
 	x = op(abi.INST_SET, "web")
-	x.data = "domain example.org\nlimit.frames 2000\ncpu.weight 50"
+	x.data = "domain example.org\nlimit.frames 2000\ncpu.weight 50\ncpu.cap 150"
 	must(x)
-	if n := sched.WeightOf(web); n != 50 {
-		t.Errorf("it weighs %d", n)
+	if w, c := sched.WeightOf(web), sched.CapOf(web); w != 50 || c != 150 {
+		t.Errorf("it weighs %d, its cap is %d", w, c)
+	}
+	x.data = "cpu.cap none"
+	must(x)
+	if c := sched.CapOf(web); c != 0 {
+		t.Errorf("its cap is %d", c)
 	}
 	if host.Domain(web) != "example.org" || host.Name(web) != "www" || web.OwnLimit(inst.Frames) != 2000 {
 		t.Errorf("%s, %s, %d", host.Domain(web), host.Name(web), web.OwnLimit(inst.Frames))
@@ -257,6 +262,7 @@ func TestInstctlErrors(t *testing.T) {
 		{create("x", "host y\nlimit.frames -1\n"), errno.EINVAL, `line 2: limit.frames: "-1" is neither`},
 		{create("x", "limit.x 1"), errno.EINVAL, "line 1: limit.x: there is no such limit"},
 		{create("x", "cpu.weight 0"), errno.EINVAL, `line 1: cpu.weight: "0" is no number`},
+		{create("x", "cpu.cap 0"), errno.EINVAL, `line 1: cpu.cap: "0" is neither`},
 		{create("x", "host"), errno.EINVAL, "line 1: host: a name of 1 to 64 bytes"},
 		{create("x", strings.Repeat("\n", 5000)), errno.EINVAL, "what is set is longer"},
 		{create("x", "limit.frames 5"), 0, ""}, // may not be enough, but is made or refused by memory

@@ -21,10 +21,14 @@ type Settings struct {
 	Host, Domain string                  // "": as it is
 	Limits       map[inst.Resource]int64 // those that it says something about
 	Weight       int                     // of its share of the processors; 0: as it is
+	Cap          *int                    // percent of a processor that it gets at most, 0: no cap; nil: as it is
 }
 
 // maxSettings is how long settings can be, as text.
 const maxSettings = 4096
+
+// maxCap is the largest cap: a thousand processors.
+const maxCap = 100000
 
 // noLimit is the value of a limit that there isn't.
 const noLimit = "none"
@@ -57,6 +61,14 @@ func ParseSettings(text string) (s Settings, err error) {
 			if s.Weight, err = strconv.Atoi(value); err != nil || s.Weight < 1 || s.Weight > sched.MaxWeight {
 				return bad(fmt.Sprintf("%q is no number from 1 to %d", value, sched.MaxWeight))
 			}
+		case name == "cpu.cap":
+			percent := 0
+			if value != noLimit {
+				if percent, err = strconv.Atoi(value); err != nil || percent < 1 || percent > maxCap {
+					return bad(fmt.Sprintf("%q is neither a number from 1 to %d nor %s", value, maxCap, noLimit))
+				}
+			}
+			s.Cap = &percent
 		case isLimit:
 			r, ok := resource(limit)
 			if !ok {
@@ -107,6 +119,9 @@ func (s *Settings) Apply(in *inst.Inst) error {
 	if s.Weight != 0 {
 		sched.SetWeight(in, s.Weight)
 	}
+	if s.Cap != nil {
+		sched.SetCap(in, *s.Cap)
+	}
 	return nil
 }
 
@@ -136,6 +151,11 @@ func describe(b []byte, in, viewer *inst.Inst) []byte {
 	line("threads", c.Threads)
 	line("forks", c.Forks)
 	line("cpu.weight", sched.WeightOf(in))
+	if c := sched.CapOf(in); c != 0 {
+		line("cpu.cap", c)
+	} else {
+		line("cpu.cap", noLimit)
+	}
 	line("time.user", t.UTime)
 	line("time.system", t.STime)
 	for r := range inst.NumResources {

@@ -66,8 +66,7 @@ type group struct {
 	key   int64         // [mu] vt when it was put into Sched.groups
 	at    int           // [mu] place there, -1: not in it
 
-	suspended atomic.Bool // [mu to write] none of its threads gets a grant
-	weight    atomic.Int64
+	control
 }
 
 // thread is what sched knows of a thread.
@@ -112,6 +111,7 @@ func (s *Sched) Member() inst.Member {
 			if g := slot.Of(in); g.at >= 0 || len(g.queue) != 0 {
 				panic("sched: instance freed with threads in it")
 			}
+			slot.Of(in).stop()
 			slot.Set(in, nil)
 		},
 	}
@@ -173,6 +173,9 @@ func (h *thread) charge() {
 	now := h.t.CPUTime()
 	d := now - h.charged
 	h.charged = now
+	if h.g.cap.Load() != 0 {
+		h.g.spend(d, h.t)
+	}
 	w := h.weight.Load()
 	s := h.g.sched
 	advance(&h.vt, d*unit/w, h.g.minVT.Load()+lead*unit/w)
@@ -221,12 +224,12 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 	h.charge()
 	if h.place < 0 {
 		s.catchUp(h)
-		// Suspend looks at the grants after it has said so; this looks at what
-		// it says after it has a grant.
-		if s.waiting.Load() == 0 && s.grab(h) && !h.g.suspended.Load() {
+		// Who holds the group looks at the grants after he has said so; this
+		// looks at what he says after it has a grant.
+		if s.waiting.Load() == 0 && s.grab(h) && !h.g.held() {
 			return true
 		}
-	} else if s.waiting.Load() == 0 && !h.g.suspended.Load() {
+	} else if s.waiting.Load() == 0 && !h.g.held() {
 		return true // and has another slice
 	}
 	s.mu.Lock()
@@ -249,7 +252,7 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 			s.mu.Unlock()
 			return false
 		}
-		if !h.g.suspended.Load() {
+		if !h.g.held() {
 			s.preemptLocked(h)
 		}
 	}
@@ -262,59 +265,6 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 func (s *Sched) catchUp(h *thread) {
 	raise(&h.vt, h.g.minVT.Load()-bonus)
 	raise(&h.g.vt, s.minVT.Load()-bonus)
-}
-
-// Weights of instances: the usual one, and the largest.
-const (
-	Weight    = 100
-	MaxWeight = 10000
-)
-
-// SetWeight says how much of the processors an instance gets in relation to others that
-// want them: from 1 to MaxWeight.
-func SetWeight(in *inst.Inst, weight int) {
-	slot.Of(in).weight.Store(int64(min(max(weight, 1), MaxWeight)))
-}
-
-// WeightOf returns what SetWeight has set.
-func WeightOf(in *inst.Inst) int { return int(slot.Of(in).weight.Load()) }
-
-// Suspend keeps the threads of an instance out of user mode until Resume: those that are
-// there come back at once, and wait. They still do in the kernel what they must, such as
-// to end.
-func Suspend(in *inst.Inst) {
-	g := slot.Of(in)
-	s := g.sched
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g.suspended.Swap(true) {
-		return
-	}
-	s.waiting.Add(-int32(len(g.queue)))
-	if g.at >= 0 {
-		s.groups.remove(g.at)
-	}
-	for i := range s.places {
-		if h := s.places[i].Load(); h != nil && h.g == g {
-			h.t.RequestYield()
-		}
-	}
-}
-
-// Resume ends Suspend.
-func Resume(in *inst.Inst) {
-	g := slot.Of(in)
-	s := g.sched
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !g.suspended.Swap(false) || len(g.queue) == 0 {
-		return
-	}
-	s.waiting.Add(int32(len(g.queue)))
-	raise(&g.vt, s.minVT.Load()-bonus) // as one who has slept
-	g.key = g.vt.Load()
-	s.groups.push(g)
-	s.dispatchLocked()
 }
 
 // earnLocked gives h what it has earned by its sleep. mu is held.
@@ -399,7 +349,7 @@ func (s *Sched) push(h *thread) {
 	g := h.g
 	g.queue.push(h)
 	h.queued.Store(true)
-	if g.suspended.Load() {
+	if g.held() {
 		return
 	}
 	s.waiting.Add(1)
@@ -414,7 +364,7 @@ func (s *Sched) pull(h *thread) {
 	g := h.g
 	g.queue.remove(h.at)
 	h.queued.Store(false)
-	if g.suspended.Load() {
+	if g.held() {
 		return
 	}
 	s.waiting.Add(-1)

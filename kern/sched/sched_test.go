@@ -336,6 +336,71 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// TestCap has one of two instances with a cap; what it doesn't get the other has.
+func TestCap(t *testing.T) {
+	for _, percent := range []int{10, 50} {
+		w := newWorld(t, 1)
+		const pieces = 1000 // of a millisecond
+		m := w.meter(0, pieces)
+		m.absent.Store(1)
+		var a, b atomic.Int64
+		hogs := func(n *atomic.Int64) func(*proc.Thread) {
+			return func(t *proc.Thread) {
+				for range 3 {
+					w.fork(t, func(c *proc.Thread) {
+						for w.user(c, time.Millisecond) {
+							time.Sleep(time.Millisecond) // timers go by the host's time
+							if m.absent.Load() == 0 && m.total.Add(1) <= m.limit {
+								n.Add(1)
+							}
+						}
+					})
+				}
+				m.finish(t)
+			}
+		}
+		one := w.start("capped", hogs(&a))
+		w.start("free", hogs(&b))
+		SetCap(one, percent)
+		m.absent.Store(0)
+		if CapOf(one) != percent {
+			t.Errorf("the cap is %d", CapOf(one))
+		}
+		w.finish(2)
+		if got := float64(a.Load()) * 100 / pieces; got < float64(percent)-2.5 || got > float64(percent)+2.5 {
+			t.Errorf("with a cap of %d %% it had %.1f %%", percent, got)
+		}
+	}
+}
+
+// TestNoCap takes a cap away from one that is held by it.
+func TestNoCap(t *testing.T) {
+	w := newWorld(t, 1)
+	var n atomic.Int64
+	in := w.start("capped", func(t *proc.Thread) {
+		for w.user(t, time.Millisecond) {
+			n.Add(1)
+		}
+	})
+	SetCap(in, 1)
+	g := slot.Of(in)
+	for g.holds.Load()&overCap == 0 { // and no time passes from then on
+		time.Sleep(time.Millisecond)
+	}
+	was := n.Load()
+	time.Sleep(10 * time.Millisecond)
+	if n.Load() > was+1 {
+		t.Error("it goes on beyond its cap")
+	}
+	SetCap(in, 0)
+	for n.Load() < was+100 {
+		time.Sleep(time.Millisecond)
+	}
+	SetCap(in, 1)
+	proc.TableOf(in).Kill(proc.SIGKILL)
+	w.finish(1)
+}
+
 // TestSuspend suspends one of two instances with hogs: it gets nothing, the other one
 // everything, and then both the same again. Its threads can be ended meanwhile.
 func TestSuspend(t *testing.T) {

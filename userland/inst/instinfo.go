@@ -71,7 +71,11 @@ func printInfo(in instcall.Info) {
 		}
 		fmt.Fprintf(w, "host name\t%s\ndomain\t%s\n", in.Host, in.Domain)
 		fmt.Fprintf(w, "own processes\t%d\nown threads\t%d\n", in.Processes, in.Threads)
-		fmt.Fprintf(w, "CPU weight\t%d\n", in.Weight)
+		limit := "none"
+		if in.Cap != nil {
+			limit = fmt.Sprintf("%d %% of a processor", *in.Cap)
+		}
+		fmt.Fprintf(w, "CPU weight\t%d\nCPU cap\t%s\n", in.Weight, limit)
 		fmt.Fprintf(w, "CPU time\t%v, and %v in the kernel\n", in.User.Round(time.Millisecond), in.System.Round(time.Millisecond))
 		for _, r := range resources {
 			u, ok := in.Uses[r.name]

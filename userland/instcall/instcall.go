@@ -237,6 +237,7 @@ type Info struct {
 	Threads    int64          `json:"threads"`
 	Forks      int64          `json:"forks"`
 	Weight     int64          `json:"cpu_weight"`
+	Cap        *int64         `json:"cpu_cap"`   // percent of a processor; nil: none
 	User       time.Duration  `json:"user_ns"`   // CPU time of its programs
 	System     time.Duration  `json:"system_ns"` // and of the kernel for them
 	Uses       map[string]Use `json:"resources"`
@@ -280,6 +281,11 @@ func parse(text string) (Info, error) {
 			in.Forks = number()
 		case "cpu.weight":
 			in.Weight = number()
+		case "cpu.cap":
+			if value != "none" {
+				percent := number()
+				in.Cap = &percent
+			}
 		case "time.user":
 			in.User = time.Duration(number())
 		case "time.system":

@@ -1,0 +1,184 @@
+package sched
+
+import (
+	"sync/atomic"
+	"time"
+
+	"mult/inst"
+	"mult/kern/proc"
+)
+
+// This file has what those who manage an instance can say about its processors: its weight,
+// its cap, and that it is suspended.
+
+// control is that of a group.
+type control struct {
+	weight atomic.Int64
+	cap    atomic.Int64 // [mu to write] percent of a processor; 0: none
+
+	// A group with holds keeps its threads out of user mode: they wait, and are not
+	// counted in Sched.waiting.
+	holds atomic.Int32 // [mu to write]
+
+	tokens int64       // [mu] ns that it may use before it is held, or is in debt
+	filled int64       // [mu] time up to which tokens are right
+	timer  *time.Timer // [mu] looks whether there are tokens again
+}
+
+// Reasons to hold a group.
+const (
+	suspended = 1 << iota
+	overCap
+)
+
+func (c *control) held() bool { return c.holds.Load() != 0 }
+
+// Weights of instances: the usual one, and the largest.
+const (
+	Weight    = 100
+	MaxWeight = 10000
+)
+
+// SetWeight says how much of the processors an instance gets in relation to others that
+// want them: from 1 to MaxWeight.
+func SetWeight(in *inst.Inst, weight int) {
+	slot.Of(in).weight.Store(int64(min(max(weight, 1), MaxWeight)))
+}
+
+// WeightOf returns what SetWeight has set.
+func WeightOf(in *inst.Inst) int { return int(slot.Of(in).weight.Load()) }
+
+// Suspend keeps the threads of an instance out of user mode until Resume: those that are
+// there come back at once, and wait. They still do in the kernel what they must, such as
+// to end.
+func Suspend(in *inst.Inst) {
+	g := slot.Of(in)
+	g.sched.mu.Lock()
+	defer g.sched.mu.Unlock()
+	g.holdLocked(suspended)
+}
+
+// Resume ends Suspend.
+func Resume(in *inst.Inst) {
+	g := slot.Of(in)
+	g.sched.mu.Lock()
+	defer g.sched.mu.Unlock()
+	g.unholdLocked(suspended)
+}
+
+// holdLocked holds g for a reason.
+func (g *group) holdLocked(why int32) {
+	s, old := g.sched, g.holds.Load()
+	g.holds.Store(old | why)
+	if old != 0 {
+		return
+	}
+	s.waiting.Add(-int32(len(g.queue)))
+	if g.at >= 0 {
+		s.groups.remove(g.at)
+	}
+	for i := range s.places {
+		if h := s.places[i].Load(); h != nil && h.g == g {
+			h.t.RequestYield()
+		}
+	}
+}
+
+// unholdLocked ends holdLocked.
+func (g *group) unholdLocked(why int32) {
+	s, old := g.sched, g.holds.Load()
+	g.holds.Store(old &^ why)
+	if old != why || len(g.queue) == 0 {
+		return
+	}
+	s.waiting.Add(int32(len(g.queue)))
+	raise(&g.vt, s.minVT.Load()-bonus) // as one who has slept
+	g.key = g.vt.Load()
+	s.groups.push(g)
+	s.dispatchLocked()
+}
+
+// A cap is kept on average: an instance has tokens for the time that it may use, which
+// grow as time passes, up to those of capPeriod, and is held while it has none. What it
+// uses beyond, until its threads have come back, it has less later.
+const (
+	capPeriod = int64(100 * time.Millisecond)
+	capLook   = time.Millisecond
+)
+
+// SetCap says how much of the processors an instance gets at most, in percent of one; 0:
+// as much as there is.
+func SetCap(in *inst.Inst, percent int) {
+	g := slot.Of(in)
+	g.sched.mu.Lock()
+	defer g.sched.mu.Unlock()
+	g.cap.Store(int64(max(percent, 0)))
+	g.tokens, g.filled = 0, 0
+	g.unholdLocked(overCap)
+}
+
+// CapOf returns what SetCap has set.
+func CapOf(in *inst.Inst) int { return int(slot.Of(in).cap.Load()) }
+
+// spend takes d nanoseconds of CPU time of t from the tokens.
+func (g *group) spend(d int64, t *proc.Thread) {
+	s := g.sched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.cap.Load() == 0 {
+		return
+	}
+	g.fillLocked(t.Now())
+	g.tokens -= d
+	if g.tokens > 0 || g.holds.Load()&overCap != 0 {
+		return
+	}
+	g.holdLocked(overCap)
+	sys := t.Proc.System()
+	if g.timer == nil {
+		g.timer = time.AfterFunc(g.debtLocked(), func() { g.look(sys) })
+	} else {
+		g.timer.Reset(g.debtLocked())
+	}
+}
+
+// fillLocked adds the tokens of the time that has passed.
+func (g *group) fillLocked(now int64) {
+	c := g.cap.Load()
+	if g.filled != 0 {
+		g.tokens = min(g.tokens+(now-g.filled)*c/100, capPeriod*c/100)
+	} else {
+		g.tokens = capPeriod * c / 100
+	}
+	g.filled = now
+}
+
+// debtLocked returns how long it takes until there are tokens.
+func (g *group) debtLocked() time.Duration {
+	return max(time.Duration(-g.tokens*100/g.cap.Load()), 0) + capLook
+}
+
+// look lets the group go on if it has tokens, else it looks again later.
+func (g *group) look(sys *proc.System) {
+	s := g.sched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.holds.Load()&overCap == 0 {
+		return // the cap has changed
+	}
+	if g.fillLocked(sys.Now()); g.tokens > 0 {
+		g.unholdLocked(overCap)
+	} else {
+		g.timer.Reset(g.debtLocked())
+	}
+}
+
+// stop is called when the instance is freed.
+func (g *group) stop() {
+	g.sched.mu.Lock()
+	defer g.sched.mu.Unlock()
+	g.holds.Store(0) // for a look that comes too late
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+}
