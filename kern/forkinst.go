@@ -87,7 +87,8 @@ func (k *Kernel) create(parent *inst.Inst, name string, s linux.Settings) (_ *in
 			k.unmake(in, nil)
 		}
 	}()
-	vdso.Update(in) // the clock may have changed before in was in the list
+	vdso.Update(in)                // the clock may have changed before in was in the list
+	in.SetLimit(inst.Instances, 0) // whoever makes it says whether it may make others
 	if err = host.SetName(in, name); err == nil {
 		err = s.Apply(in)
 	}

@@ -128,7 +128,7 @@ func TestInstctl(t *testing.T) {
 
 	// One that is made, looked at, started.
 	x := op(abi.INST_CREATE, "web")
-	x.data = "limit.frames 1000\nhost www\n\nlimit.heap none\n"
+	x.data = "limit.frames 1000\nhost www\n\nlimit.heap none\nlimit.instances none"
 	id := must(x).value
 	web, err := c.in.Lookup("web")
 	if err != nil || web.ID != id || web.State() != inst.Creating || host.Name(web) != "www" || web.OwnLimit(inst.Frames) != 1000 {
@@ -177,6 +177,14 @@ func TestInstctl(t *testing.T) {
 	}
 
 	// One below it, made by the one above.
+	x = op(abi.INST_SET, "www")
+	x.data = "limit.instances 0"
+	must(x)
+	if x := w.ctl(op(abi.INST_CREATE, "test")); x.n != -int64(errno.EAGAIN) || x.text != "instance test: the limit of instances below www is reached; raise it, or destroy one" {
+		t.Errorf("one too many: %d, %s", x.n, x.text)
+	}
+	x.data = "limit.instances 1"
+	must(x)
 	x = op(abi.INST_CREATE, "www/test")
 	x.Flags = abi.INST_STARTED
 	id = must(x).value

@@ -110,7 +110,7 @@ func TestStop(t *testing.T) {
 			ready.Store(0)
 			w := start(t, nil, tt.prog, exits(0))
 			defer w.finish()
-			in, err := w.k.ForkInst1(w.k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Heap: 4 << 20}})
+			in, err := w.k.ForkInst1(w.k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Heap: 4 << 20, inst.Instances: 2}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -185,7 +185,7 @@ func TestLives(t *testing.T) {
 				name := fmt.Sprintf("i%d", r.IntN(6))
 				in, err := k.inst0.Lookup(name)
 				if err != nil {
-					if in, err = k.ForkInst1(k.inst0, name, linux.Settings{}); err != nil {
+					if in, err = k.ForkInst1(k.inst0, name, mayMake); err != nil {
 						continue
 					}
 					made.Add(1)

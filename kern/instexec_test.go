@@ -248,6 +248,8 @@ func TestExecEnd(t *testing.T) {
 			n, s := c.read(fd)
 			read <- fmt.Sprint(n, " ", s)
 		}()
+		owner := proc.TableOf(c.in).Find(1)
+		proctest.Until(func() bool { return owner.Stat().State == 'S' })
 		m.k.Kill(a.in)
 		close(a.calls)
 		m.gone(a.in)

@@ -128,7 +128,7 @@ func TestLimitAbove(t *testing.T) {
 	results := make(chan result, 3)
 	w := start(t, nil, family(repeats(results, enough, nil, func(u *user, _ int) { u.call(callFork) }), sleeps))
 	defer w.finish()
-	top, err := w.k.Create(w.k.inst0, "top", linux.Settings{Limits: map[inst.Resource]int64{inst.Processes: room}})
+	top, err := w.k.Create(w.k.inst0, "top", linux.Settings{Limits: map[inst.Resource]int64{inst.Processes: room, inst.Instances: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

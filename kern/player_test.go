@@ -238,7 +238,7 @@ func (p *player) instctl() {
 	var data []byte
 	switch a.Op {
 	case abi.INST_CREATE, abi.INST_SET:
-		data = pick("", "", "", "", "host h\n", "limit.frames 100", "limit.heap 100000\ndomain d", "limit.instances 1", "nothing")
+		data = pick("", "limit.instances none", "limit.instances none", "limit.instances none", "host h\n", "limit.frames 100", "limit.heap 100000\ndomain d", "limit.instances 1", "nothing")
 	case abi.INST_RENAME:
 		data = pick("a", "b", "c", "7")
 	case abi.INST_EXEC:

@@ -146,10 +146,13 @@ func (w *world) finish() {
 	w.m.Close()
 }
 
+// mayMake are the settings of an instance below which others may be made.
+var mayMake = linux.Settings{Limits: map[inst.Resource]int64{inst.Instances: inst.NoLimit}}
+
 // inst makes an instance that must be possible. The test has a reference.
 func (w *world) inst(parent *inst.Inst, name string) *inst.Inst {
 	w.t.Helper()
-	in, err := w.k.ForkInst1(parent, name, linux.Settings{})
+	in, err := w.k.ForkInst1(parent, name, mayMake)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -234,7 +237,7 @@ func clients(to chan<- *client) prog {
 		c := all[u]
 		mu.Unlock()
 		if c == nil {
-			c = &client{u: u, calls: make(chan clientCall), done: make(chan uint64)}
+			c = &client{u: u, calls: make(chan clientCall), done: make(chan uint64, 1)}
 			mu.Lock()
 			all[u] = c
 			mu.Unlock()

@@ -15,7 +15,7 @@ error() {
 }
 
 same none "" "$(instctl list | tail -n +2)"
-instctl start web host=www
+instctl start web host=www limit.instances=1
 same running running "$(value web state)"
 same pid1 instinit "$(instctl exec web cat /proc/1/comm)"
 same status 7 "$(instctl exec web sh -c 'exit 7'; echo $?)"
@@ -58,6 +58,7 @@ same no_limit "" "$(instctl exec db sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 10
 instctl exec web instctl start test
 same below "test" "$(instctl exec web instctl list | awk 'NR > 1 { print $2 }')"
 same tree "inst0 |-- web | \`-- test \`-- db" "$(instinfo --tree | sed 's/ *(.*//; s/^ *//; s/   */ /' | tr '\n' ' ' | sed 's/ $//')"
+same below_limit "instctl: instance more: the limit of instances below web is reached; raise it, or destroy one; 1" "$(error instctl exec web instctl start more)"
 same path "new" "$(instctl set web/test host=new; instctl exec web/test hostname)"
 same no_view 'instctl: there is no instance "db"; 1' "$(error instctl exec web instctl stop db)"
 same ps "3" "$(instps | awk '$NF == "instinit"' | wc -l)"
