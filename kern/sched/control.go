@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"math/bits"
 	"sync/atomic"
 	"time"
 
@@ -17,18 +18,22 @@ type control struct {
 	cap    atomic.Int64 // [mu to write] percent of a processor; 0: none
 
 	// A group with holds keeps its threads out of user mode: they wait, and are not
-	// counted in Sched.waiting.
-	holds atomic.Int32 // [mu to write]
+	// counted in Sched.waiting. It has those of the groups above it, too.
+	holds atomic.Int32 // [mu to write] bits of its own, and above them a count
+	up    *group       // [const] that of the instance above
+	below *group       // [mu] the first of those below
+	next  *group       // [mu] among those of up
 
 	tokens int64       // [mu] ns that it may use before it is held, or is in debt
 	filled int64       // [mu] time up to which tokens are right
 	timer  *time.Timer // [mu] looks whether there are tokens again
 }
 
-// Reasons to hold a group.
+// Reasons to hold a group, and what one of the groups above counts as.
 const (
 	suspended = 1 << iota
 	overCap
+	ofAbove
 )
 
 func (c *control) held() bool { return c.holds.Load() != 0 }
@@ -48,9 +53,9 @@ func SetWeight(in *inst.Inst, weight int) {
 // WeightOf returns what SetWeight has set.
 func WeightOf(in *inst.Inst) int { return int(slot.Of(in).weight.Load()) }
 
-// Suspend keeps the threads of an instance out of user mode until Resume: those that are
-// there come back at once, and wait. They still do in the kernel what they must, such as
-// to end.
+// Suspend keeps the threads of an instance, and those below it, out of user mode until
+// Resume: those that are there come back at once, and wait. They still do in the kernel what
+// they must, such as to end.
 func Suspend(in *inst.Inst) {
 	g := slot.Of(in)
 	g.sched.mu.Lock()
@@ -66,36 +71,71 @@ func Resume(in *inst.Inst) {
 	g.unholdLocked(suspended)
 }
 
-// holdLocked holds g for a reason.
-func (g *group) holdLocked(why int32) {
-	s, old := g.sched, g.holds.Load()
-	g.holds.Store(old | why)
-	if old != 0 {
-		return
-	}
-	s.waiting.Add(-int32(len(g.queue)))
-	if g.at >= 0 {
-		s.groups.remove(g.at)
-	}
-	for i := range s.places {
-		if h := s.places[i].Load(); h != nil && h.g == g {
-			h.t.RequestYield()
+// joinLocked puts the new group g below up.
+func (g *group) joinLocked(up *group) {
+	g.up, g.next, up.below = up, up.below, g
+	const own = ofAbove - 1
+	n := up.holds.Load()
+	g.holds.Store(n&^own + ofAbove*int32(bits.OnesCount32(uint32(n&own))))
+}
+
+// leaveLocked ends joinLocked.
+func (g *group) leaveLocked() {
+	for p := &g.up.below; ; p = &(*p).next {
+		if *p == g {
+			*p = g.next
+			return
 		}
 	}
 }
 
-// unholdLocked ends holdLocked.
-func (g *group) unholdLocked(why int32) {
-	s, old := g.sched, g.holds.Load()
-	g.holds.Store(old &^ why)
-	if old != why || len(g.queue) == 0 {
-		return
+// holdLocked holds g and those below for a reason, unless they are.
+func (g *group) holdLocked(why int32) {
+	if g.holds.Load()&why == 0 {
+		g.changeHoldsLocked(why)
+		g.changeBelowLocked(ofAbove)
 	}
-	s.waiting.Add(int32(len(g.queue)))
-	raise(&g.vt, s.minVT.Load()-bonus) // as one who has slept
-	g.key = g.vt.Load()
-	s.groups.push(g)
-	s.dispatchLocked()
+}
+
+// unholdLocked ends holdLocked, if it was called.
+func (g *group) unholdLocked(why int32) {
+	if g.holds.Load()&why != 0 {
+		g.changeHoldsLocked(-why)
+		g.changeBelowLocked(-ofAbove)
+	}
+}
+
+func (g *group) changeBelowLocked(n int32) {
+	for k := g.below; k != nil; k = k.next {
+		k.changeHoldsLocked(n)
+		k.changeBelowLocked(n)
+	}
+}
+
+// changeHoldsLocked adds n to g.holds; the first reason takes its threads out of user mode,
+// with the last one's end they go on.
+func (g *group) changeHoldsLocked(n int32) {
+	s, old := g.sched, g.holds.Load()
+	g.holds.Store(old + n)
+	waiting := int32(len(g.queue))
+	switch {
+	case old == 0:
+		s.waiting.Add(-waiting)
+		if g.at >= 0 {
+			s.groups.remove(g.at)
+		}
+		for i := range s.places {
+			if h := s.places[i].Load(); h != nil && h.g == g {
+				h.t.RequestYield()
+			}
+		}
+	case old+n == 0 && waiting > 0:
+		s.waiting.Add(waiting)
+		raise(&g.vt, s.minVT.Load()-bonus) // as one who has slept
+		g.key = g.vt.Load()
+		s.groups.push(g)
+		s.dispatchLocked()
+	}
 }
 
 // A cap is kept on average: an instance has tokens for the time that it may use, which
@@ -106,8 +146,8 @@ const (
 	capLook   = time.Millisecond
 )
 
-// SetCap says how much of the processors an instance gets at most, in percent of one; 0:
-// as much as there is.
+// SetCap says how much of the processors an instance gets at most, with those below it, in
+// percent of one; 0: as much as there is.
 func SetCap(in *inst.Inst, percent int) {
 	g := slot.Of(in)
 	g.sched.mu.Lock()
@@ -120,7 +160,7 @@ func SetCap(in *inst.Inst, percent int) {
 // CapOf returns what SetCap has set.
 func CapOf(in *inst.Inst) int { return int(slot.Of(in).cap.Load()) }
 
-// spend takes d nanoseconds of CPU time of t from the tokens.
+// spend takes d nanoseconds of CPU time of t from the tokens of g.
 func (g *group) spend(d int64, t *proc.Thread) {
 	s := g.sched
 	s.mu.Lock()
@@ -177,6 +217,9 @@ func (g *group) look(sys *proc.System) {
 func (g *group) stop() {
 	g.sched.mu.Lock()
 	defer g.sched.mu.Unlock()
+	if g.up != nil {
+		g.leaveLocked()
+	}
 	g.holds.Store(0) // for a look that comes too late
 	if g.timer != nil {
 		g.timer.Stop()

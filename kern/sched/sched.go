@@ -104,6 +104,11 @@ func (s *Sched) Member() inst.Member {
 		Alloc: func(in, parent *inst.Inst) error {
 			g := &group{sched: s, at: -1}
 			g.weight.Store(Weight)
+			if parent != nil {
+				s.mu.Lock()
+				g.joinLocked(slot.Of(parent))
+				s.mu.Unlock()
+			}
 			slot.Set(in, g)
 			return nil
 		},
@@ -173,8 +178,10 @@ func (h *thread) charge() {
 	now := h.t.CPUTime()
 	d := now - h.charged
 	h.charged = now
-	if h.g.cap.Load() != 0 {
-		h.g.spend(d, h.t)
+	for g := h.g; g != nil; g = g.up {
+		if g.cap.Load() != 0 {
+			g.spend(d, h.t)
+		}
 	}
 	w := h.weight.Load()
 	s := h.g.sched

@@ -401,6 +401,75 @@ func TestNoCap(t *testing.T) {
 	w.finish(1)
 }
 
+// TestBelow holds instances by what is said about the one above them.
+func TestBelow(t *testing.T) {
+	w := newWorld(t, 1)
+	var n, other atomic.Int64
+	spin := func(n *atomic.Int64) func(t *proc.Thread) {
+		return func(t *proc.Thread) {
+			for w.user(t, time.Millisecond) {
+				n.Add(1)
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	}
+	top := w.start("top", func(t *proc.Thread) {
+		for t.NextSignal().Kind != proc.DeliverExit {
+			t.Pause()
+		}
+	})
+	mid := insttest.Child(t, top, "mid")
+	Suspend(mid)
+	low := insttest.Child(t, mid, "low") // made while the one above is suspended
+	side := insttest.Child(t, top, "side")
+	for in, n := range map[*inst.Inst]*atomic.Int64{low: &n, side: &other} {
+		th, err := proc.ForkInst1(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		th.Ctx.BX = w.program(spin(n))
+		w.alive.Add(1)
+		th.Start()
+	}
+	// grows waits until the one at the side has had much, and reports whether low has.
+	grows := func() bool {
+		was, from := n.Load(), other.Load()
+		for other.Load() < from+50 {
+			time.Sleep(time.Millisecond)
+		}
+		return n.Load() > was+1
+	}
+	for i, tt := range []struct {
+		do    func()
+		grows bool
+	}{
+		{func() {}, false},
+		{func() { Suspend(low) }, false},
+		{func() { Resume(mid) }, false},
+		{func() { Resume(low) }, true},
+		{func() {
+			SetCap(mid, 1)
+			for slot.Of(low).holds.Load() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}, false},
+		{func() { SetCap(mid, 0) }, true},
+	} {
+		tt.do()
+		if got := grows(); got != tt.grows {
+			t.Errorf("%d: it goes on: %v", i, got)
+		}
+	}
+	SetCap(mid, 1)
+	for _, in := range []*inst.Inst{low, side} {
+		proc.TableOf(in).Kill(proc.SIGKILL)
+		w.finish(1)
+	}
+	mid.Release()
+	proc.TableOf(top).Kill(proc.SIGKILL)
+	w.finish(1)
+}
+
 // TestSuspend suspends one of two instances with hogs: it gets nothing, the other one
 // everything, and then both the same again. Its threads can be ended meanwhile.
 func TestSuspend(t *testing.T) {
