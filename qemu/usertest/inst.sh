@@ -34,11 +34,14 @@ instctl start db
 same host "www data mult" "$(instctl exec web hostname) $(instctl exec db hostname) $(hostname)"
 instctl exec web sh -c 'echo web >/tmp/file; echo web >/etc/file; mkdir /mnt/dir; mount -t tmpfs tmpfs /mnt/dir; hostname new'
 same files "web web" "$(instctl exec web cat /tmp/file /etc/file | tr '\n' ' ' | sed 's/ $//')"
-same other_files 0 "$(instctl exec db ls /tmp /etc | grep -c file; ls /tmp /etc | grep -w -c '^file$')"
+same other_files "0 0" "$(instctl exec db ls /tmp /etc | grep -c '^file$') $(ls /tmp /etc | grep -c '^file$')"
 same mounts "1 0 0" "$(instctl exec web grep -c /mnt/dir /proc/mounts) $(instctl exec db grep -c /mnt/dir /proc/mounts) $(grep -c /mnt/dir /proc/mounts)"
 same hosts "new data mult" "$(instctl exec web hostname) $(instctl exec db hostname) $(hostname)"
 same processes "instinit ps" "$(instctl exec db ps -o comm | tail -n +2 | tr '\n' ' ' | sed 's/ $//')"
-same kill 1 "$(instctl exec db kill -9 $$ 2>/dev/null; echo $?)"
+sleep 1000 &
+instctl exec db kill -9 $! 2>/dev/null
+same kill alive "$(kill -0 $! && echo alive)"
+kill $!
 same descriptors "0 1 2 3" "$(instctl exec db ls /proc/self/fd | tr '\n' ' ' | sed 's/ $//')"
 same escape "data" "$(instctl exec db chroot /proc/1/root/../.. hostname)"
 same proc_root "/" "$(instctl exec db readlink /proc/1/root)"
