@@ -50,6 +50,7 @@ func (m *Machine) StartKernel() error {
 		Init:       append([]string{m.Options.InitPath}, m.Options.Init...),
 		Ended:      m.ended,
 		DebugCalls: m.Options.DebugCalls,
+		Instances:  m.Options.InstMax,
 		Off: func(restart bool) {
 			if restart {
 				Reboot()

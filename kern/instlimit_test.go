@@ -2,6 +2,7 @@ package kern
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -179,4 +180,21 @@ func TestSysinfo(t *testing.T) {
 		t.Errorf("with a limit above %d bytes, %d are free", total, free)
 	}
 	m.finish(a)
+}
+
+// TestNumberOfInstances has a machine that may have three.
+func TestNumberOfInstances(t *testing.T) {
+	w := start(t, nil, sleeps)
+	defer w.finish()
+	w.k.inst0.SetLimit(inst.Instances, 2)
+	a := w.inst(w.k.inst0, "a")
+	w.inst(a, "b").Release()
+	for _, parent := range []*inst.Inst{a, w.k.inst0} {
+		if _, err := w.k.ForkInst1(parent, "c", mayMake); !errors.Is(err, errno.EAGAIN) {
+			t.Errorf("below %s: %v", parent.Name(), err)
+		}
+	}
+	w.k.Kill(a)
+	w.gone(a)
+	w.inst(w.k.inst0, "c").Release()
 }

@@ -46,6 +46,8 @@ type Config struct {
 
 	DebugCalls bool // see linux.Kernel
 
+	Instances int // how many there are at most, inst0 included; 0: as many as there is memory for
+
 	CPU     func() CPU // what /proc/cpuinfo tells; nil: nothing
 	Cmdline string     // how the machine was started
 
@@ -126,6 +128,9 @@ func Start(c Config) (*Kernel, error) {
 	}
 	k.linux.Inst0, k.linux.Insts = k.inst0, k
 	k.inst0.SetLimit(inst.Heap, c.HeapLimit)
+	if c.Instances > 0 {
+		k.inst0.SetLimit(inst.Instances, int64(c.Instances-1))
+	}
 	if err := k.mountAll(k.inst0); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}

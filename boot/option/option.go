@@ -36,6 +36,7 @@ type Options struct {
 	Selftest   string
 	Seconds    int
 	Clock      string
+	InstMax    int
 	InitPath   string
 	Init       []string // arguments of init
 	Run        string   // as written; see Command

@@ -38,9 +38,9 @@ func TestParse(t *testing.T) {
 	}{
 		{"empty", "", nil, nil},
 		{"blanks", " \t\r\n ", nil, nil},
-		{"all", "loglevel=7 debugexit=0xf4 maxcpus=2 poweroff reboot=no selftest=mem seconds=60 clock=pit logport=0xe9 init=/bin/sh run=ls -- -s 3",
+		{"all", "loglevel=7 debugexit=0xf4 maxcpus=2 poweroff reboot=no selftest=mem seconds=60 inst.max=7 clock=pit logport=0xe9 init=/bin/sh run=ls -- -s 3",
 			func(o *opts) {
-				*o = opts{LogLevel: 7, DebugExit: 0xf4, MaxCPUs: 2, PowerOff: true, Selftest: "mem", Seconds: 60, Clock: "pit",
+				*o = opts{LogLevel: 7, DebugExit: 0xf4, MaxCPUs: 2, PowerOff: true, Selftest: "mem", Seconds: 60, InstMax: 7, Clock: "pit",
 					LogPort: 0xe9, InitPath: "/bin/sh", Run: "ls", Init: []string{"-s", "3"}}
 			}, nil},
 		{"tabs and newline", "\tloglevel=1\n\tmaxcpus=3\n", func(o *opts) { o.LogLevel, o.MaxCPUs = 1, 3 }, nil},
@@ -74,7 +74,7 @@ func TestParse(t *testing.T) {
 		{"good duplicate", "maxcpus=x maxcpus=2", func(o *opts) { o.MaxCPUs = 2 }, []string{"1..64", "more than once"}},
 
 		{"unknown", "frobnicate=1 maxcpus=2", func(o *opts) { o.MaxCPUs = 2 },
-			[]string{`option "frobnicate": unknown; known are: clock, debugcalls, debugexit, init, loglevel, logport, maxcpus, poweroff, reboot, run, seconds, selftest`}},
+			[]string{`option "frobnicate": unknown; known are: clock, debugcalls, debugexit, init, inst.max, loglevel, logport, maxcpus, poweroff, reboot, run, seconds, selftest`}},
 		{"mistyped", "logelvel=3", nil, []string{"unknown (did you mean loglevel?); known are: "}},
 		{"capitals", "PowerOff", nil, []string{"did you mean poweroff?"}},
 		{"beginning", "debug", nil, []string{"did you mean debugcalls?"}},
@@ -140,7 +140,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	want := Options{LogLevel: 6, MaxCPUs: 64, Seconds: 5, Clock: "auto", InitPath: "/sbin/init"}
+	want := Options{LogLevel: 6, MaxCPUs: 64, Seconds: 5, InstMax: 100000, Clock: "auto", InitPath: "/sbin/init"}
 	if got := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("default %+v, want %+v", got, want)
 	}
