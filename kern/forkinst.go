@@ -146,6 +146,7 @@ func (k *Kernel) unmake(in *inst.Inst, t *proc.Thread) {
 		}
 	})
 	in.Become(inst.Stopping) // unless it is
+	k.killBelow(in)
 	if t != nil {
 		t.Abandon() // initExited releases
 	} else {
@@ -167,8 +168,11 @@ func (k *Kernel) execInit(t *proc.Thread, argv []string) error {
 		if err == nil {
 			_, err = file.Of(t.Proc).Alloc(t, f, 0, false)
 		}
-		if err != nil {
-			k.Log.Warnf("%s: %s as descriptor %d: %v", t.Inst().Path(), console, fd, err)
+		if err != nil && t.Inst() != k.inst0 {
+			return fmt.Errorf("%s: %w", console, err)
+		}
+		if err != nil { // as on Linux, init does without
+			k.Log.Warnf("inst0: %s as descriptor %d: %v", console, fd, err)
 			break
 		}
 	}

@@ -229,6 +229,32 @@ func TestForkInst1Killed(t *testing.T) {
 	t.Logf("%d made, %d refused", made, refused)
 }
 
+// TestStartFails starts an instance that can't have a process, and below which there is one
+// that has: both are gone.
+func TestStartFails(t *testing.T) {
+	w := start(t, nil, sleeps)
+	defer w.finish()
+	a, err := w.k.Create(w.k.inst0, "a", mayMake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := w.inst(a, "b")
+	a.SetLimit(inst.Processes, a.Used(inst.Processes))
+	over := dead(b)
+	b.Release()
+	if err := w.k.Start(a); !errors.Is(err, errno.EAGAIN) {
+		t.Error(err)
+	}
+	<-over
+	if n := w.k.insts.Count(); n != 1 {
+		t.Errorf("%d instances are left", n)
+	}
+	// Without descriptors it doesn't start either.
+	if _, err := w.k.ForkInst1(w.k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Files: 2}}); !errors.Is(err, errno.ENFILE) || w.k.insts.Count() != 1 {
+		t.Errorf("with two files: %v", err)
+	}
+}
+
 // TestTree ends one with others below it, and in the end all.
 func TestTree(t *testing.T) {
 	w := start(t, nil, sleeps)
