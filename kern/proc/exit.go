@@ -281,6 +281,10 @@ func (p *Proc) tellParentLocked() bool {
 	if tab.dying {
 		return true
 	}
+	if p.quiet {
+		q.childQ.WakeAll() // it may have been the last child
+		return true
+	}
 	reap, tell := false, p.exitSignal != 0
 	if p.exitSignal == SIGCHLD {
 		switch a := q.action(SIGCHLD); {

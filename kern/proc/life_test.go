@@ -508,12 +508,13 @@ func TestForkInst1(t *testing.T) {
 		} else {
 			more := make(chan *Thread, 2)
 			c.Ctx.BX = w.program(func(c *Thread) {
-				for range 2 {
-					<-more
-					r := w.wait(c, -1, 0)
-					if r.PID != 2 && r.PID != 3 {
-						t.Errorf("process 1 waits for %d", r.PID)
-					}
+				<-more
+				if r := w.wait(c, -1, 0); r.PID != 2 {
+					t.Errorf("process 1 waits for %d", r.PID)
+				}
+				x := <-more // which was never there
+				if _, err := c.Wait4(-1, 0); err != errno.ECHILD {
+					t.Errorf("process 1 waits for process %d that wasn't started: %v", x.Proc.PID, err)
 				}
 			})
 			c.Start()

@@ -37,6 +37,7 @@ type Proc struct {
 
 	subreaper bool         // [tab.mu] PR_SET_CHILD_SUBREAPER
 	executed  bool         // [tab.mu] has called exec since its fork
+	quiet     bool         // [tab.mu] its parent isn't told of its end
 	left      int          // [tab.mu] threads that are not quite ended
 	endQ      Queue        // execer waits for them; with tab.mu
 	vforker   *Thread      // [tab.mu] waits until it has a program of its own

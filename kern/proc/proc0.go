@@ -60,8 +60,12 @@ func ForkInto(in *inst.Inst) (*Thread, error) {
 }
 
 // Abandon ends a process of ForkInst1 or ForkInto that has not been started, on the
-// goroutine of the one who made it, as when it exits.
+// goroutine of the one who made it, as when it exits; but nobody waits for it.
 func (t *Thread) Abandon() {
+	tab := t.Proc.tab
+	tab.mu.Lock()
+	t.Proc.quiet = true
+	tab.mu.Unlock()
 	t.startCharging()
 	t.Exit(ExitStatus(1))
 }

@@ -32,12 +32,12 @@ func TestConsole(t *testing.T) {
 	for _, s := range []struct{ send, want string }{
 		{"instctl start web host=www\r", `/ # `},
 		{"instctl console web\r", `/ # `},
-		{"hostname; tty\r", `\nwww\n/dev/pts/0\n`},
+		{"hostname; tty\r", `\nwww\n/dev/pts/0\n/ # `},
 		{"sleep 1000\r", "sleep 1000\n"},
-		{"\x03", `\^C`},
-		{"echo after $?\r", `after 130\n`},
+		{"\x03", `\^C\n/ # `},
+		{"echo after $?\r", `after 130\n/ # `},
 		{"exit 5\r", `/ # `},
-		{"echo $? $(hostname)\r", `\n5 mult\n`},
+		{"echo $? $(hostname)\r", `\n5 mult\n/ # `},
 		// Its instance ends under it.
 		{"(sleep 1; instctl destroy web) & instctl console web\r", `/ # `},
 		{"", `/ # `},

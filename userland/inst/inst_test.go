@@ -61,9 +61,10 @@ func id(n uint64) *uint64 { return &n }
 
 func TestPaths(t *testing.T) {
 	got := paths([]instcall.Info{
+		{ID: 1, Name: "own"},
 		{ID: 3, Name: "web", Parent: id(1)}, {ID: 4, Name: "db", Parent: id(1)}, {ID: 5, Name: "test", Parent: id(3)}, {ID: 6, Name: "deep", Parent: id(5)},
 	})
-	for n, want := range map[uint64]string{3: "web", 4: "db", 5: "web/test", 6: "web/test/deep"} {
+	for n, want := range map[uint64]string{1: "own", 3: "web", 4: "db", 5: "web/test", 6: "web/test/deep"} {
 		if got[n] != want {
 			t.Errorf("%d is %s, want %s", n, got[n], want)
 		}

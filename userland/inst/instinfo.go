@@ -91,13 +91,16 @@ func printInfo(in instcall.Info) {
 	})
 }
 
-// paths returns the names on the way to each instance of a list, by id. The list begins
-// with the oldest, so parents come first.
+// paths returns the names on the way to each instance of a list, by id: those by which
+// the caller's own instance finds it, if that isn't it. The list begins with the oldest,
+// so parents come first.
 func paths(list []instcall.Info) map[uint64]string {
 	all := make(map[uint64]string)
+	below := make(map[uint64]bool) // those that have others' names before their own
 	for _, in := range list {
 		all[in.ID] = in.Name
-		if in.Parent != nil && all[*in.Parent] != "" {
+		below[in.ID] = in.Parent != nil
+		if in.Parent != nil && below[*in.Parent] {
 			all[in.ID] = all[*in.Parent] + "/" + in.Name
 		}
 	}
