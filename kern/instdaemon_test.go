@@ -135,6 +135,19 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// TestStopEarly stops instances before their process 1 has done anything: they are asked all
+// the same.
+func TestStopEarly(t *testing.T) {
+	var ready atomic.Int64
+	w := start(t, nil, handles(proc.SIGTERM, 1, &ready), exits(0))
+	defer w.finish()
+	for range 50 {
+		in := w.inst(w.k.inst0, "a")
+		w.k.Stop(in, time.Hour)
+		w.gone(in)
+	}
+}
+
 // TestStopTwice stops an instance again while its grace goes on, and kills it.
 func TestStopTwice(t *testing.T) {
 	w := start(t, nil, sleeps)

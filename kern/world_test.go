@@ -197,7 +197,13 @@ func sleeps(u *user) { u.call(nrPause) }
 // one that exits. It closes ready when it does.
 func handles(sig proc.Signal, handler int, ready *atomic.Int64) prog {
 	return func(u *user) {
-		if u.step > 0 {
+		switch u.step {
+		case 0:
+		case 1:
+			u.data = make([]byte, 8)
+			u.call(callSigprocmask, 2, u.at, 0, 8) // SIGTERM was blocked
+			return
+		default:
 			ready.Add(1)
 			u.call(nrPause)
 			return

@@ -51,7 +51,8 @@ type CloneArgs struct {
 	ParentTID  vm.Addr
 	ChildTID   vm.Addr
 
-	into bool // from proc0, as a child of process 1
+	into    bool   // from proc0, as a child of process 1
+	blocked Sigset // beside what the parent has blocked
 }
 
 // check reports combinations of flags that make no sense.
@@ -283,7 +284,7 @@ func (t *Thread) newChild(a *CloneArgs, tab *Table) (*Thread, error) {
 	}
 	t.inherit(c, a)
 	c.schedule(parent)
-	c.sigs.mask = t.sigs.mask
+	c.sigs.mask = t.sigs.mask | a.blocked
 	if a.Flags&(CLONE_VM|CLONE_VFORK) != CLONE_VM {
 		c.sigs.alt = t.sigs.alt
 	}

@@ -49,8 +49,15 @@ func Proc0(in *inst.Inst) *Thread {
 // ForkInst1 makes process 1 of an instance from proc0: a copy of its memory, for which
 // in pays, its credentials and limits, and nothing else. The caller gives the thread its
 // registers, then calls Start, or Abandon. ENOMEM also if in has had its process 1.
+//
+// In all instances but inst0 it begins with SIGTERM blocked: who wants the instance to end
+// before its program is ready for that signal is not forgotten.
 func ForkInst1(in *inst.Inst) (*Thread, error) {
-	return Proc0(in).newChild(&CloneArgs{}, TableOf(in))
+	a := &CloneArgs{}
+	if in.Parent != nil {
+		a.blocked = SIGTERM.bit()
+	}
+	return Proc0(in).newChild(a, TableOf(in))
 }
 
 // ForkInto makes another process of an instance from proc0: a child of process 1, in a
