@@ -39,7 +39,7 @@ func TestConsole(t *testing.T) {
 		{"exit 5\r", `/ # `},
 		{"echo $? $(hostname)\r", `\n5 mult\n/ # `},
 		// Its instance ends under it.
-		{"(sleep 1; instctl destroy web) & instctl console web\r", `/ # `},
+		{"(sleep 1; instctl destroy web) & instctl console web\r", `web: process 1 ended`},
 		{"", `/ # `},
 		{"echo ended\r", `\nended\n`},
 	} {
