@@ -182,7 +182,7 @@ var Rooms = []Room{
 	{
 		Path:    "tools/...",
 		Owns:    "builders and checkers: toolchain, kernel, images, make run",
-		Own:     []string{"tools/...", "qemu/...", "kern/errno/...", "kern/abi/...", "boot/option/..."},
+		Own:     []string{"tools/...", "qemu/...", "userland/...", "kern/errno/...", "kern/abi/...", "boot/option/..."},
 		Std:     []string{"os", "os/exec", "os/signal", "os/user", "syscall"},
 		Modules: []string{"github.com/usbarmory/tamago"},
 	},
