@@ -80,12 +80,16 @@ func build(dir string) error {
 	if err := os.WriteFile(filepath.Join(test, "inst"), instScript, 0o755); err != nil {
 		return err
 	}
-	if err := fuzz.Build(gcc, filepath.Join(checkout, "build/cprog"), fuzzers, callList()); err != nil {
+	cache := filepath.Join(checkout, "build/cprog")
+	if err := fuzz.Build(gcc, cache, fuzzers, callList()); err != nil {
+		return err
+	}
+	if err := addInstinit(gcc, cache, checkout, filepath.Join(dir, "add")); err != nil {
 		return err
 	}
 	for _, source := range []fs.FS{calltest.Source, limit.Source, load.Source} {
 		for _, name := range cprog.Names(source) {
-			program, err := cprog.Build(gcc, filepath.Join(checkout, "build/cprog"), source, name)
+			program, err := cprog.Build(gcc, cache, source, name)
 			if err != nil {
 				return err
 			}
