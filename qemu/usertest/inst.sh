@@ -27,7 +27,7 @@ same missing 'instctl: there is no instance "db"; 1' "$(error instctl stop db)"
 same setting "instctl: line 1: hots: there is no such setting; 1" "$(error instctl start db hots=x)"
 printf '# of db\nhost data\nlimit.frames lots\n' >/etc/inst/db
 same file "instctl: /etc/inst/db: line 3: limit.frames: \"lots\" is neither a number nor none; 1" "$(error instctl start db)"
-printf '# of db\nhost data\nlimit.processes 5\n' >/etc/inst/db
+printf '# of db\nhost data\nlimit.processes 12\n' >/etc/inst/db
 instctl start db
 
 # What one has, the others don't.
@@ -53,9 +53,9 @@ same uptime yes "$(echo "$before $up $(cut -d. -f1 /proc/uptime)" | awk '{ print
 instctl destroy late
 
 # Limits, which can be changed at any time.
-same limit "can't fork" "$(instctl exec db sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done' 2>&1 | grep -o "can't fork" | head -n 1)"
+same limit "can't fork" "$(instctl exec db sh -c 'for i in $(seq 20); do sleep 100 & done' 2>&1 | grep -o "can't fork" | head -n 1)"
 instctl set db limit.processes=none
-same no_limit "" "$(instctl exec db sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done' 2>&1)"
+same no_limit "" "$(instctl exec db sh -c 'for i in $(seq 20); do sleep 100 & done' 2>&1)"
 
 # One below another.
 instctl exec web instctl start test
