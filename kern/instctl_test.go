@@ -138,7 +138,7 @@ func TestInstctl(t *testing.T) {
 	x.ID, x.Flags = id, abi.INST_BYID
 	got := must(x).out
 	for name, want := range map[string]string{
-		"id": fmt.Sprint(id), "name": "web", "parent": fmt.Sprint(c.in.ID), "state": "creating", "host": "www", "domain": "(none)",
+		"id": fmt.Sprint(id), "name": "web", "parent": fmt.Sprint(c.in.ID), "state": "creating", "host": `"www"`, "domain": `"(none)"`,
 		"processes": "0", "limit.frames": "1000", "limit.heap": "none", "limit.instances": "none", "used.instances": "0",
 	} {
 		if v := field(got, name); v != want {

@@ -143,8 +143,8 @@ func describe(b []byte, in, viewer *inst.Inst) []byte {
 	line("state", in.State())
 	line("created", in.Created)
 	line("references", in.Refs())
-	line("host", host.Name(in))
-	line("domain", host.Domain(in))
+	line("host", strconv.Quote(host.Name(in))) // root inside may put anything into them
+	line("domain", strconv.Quote(host.Domain(in)))
 	tab := proc.TableOf(in)
 	c, t := tab.Counts(), tab.Totals()
 	line("processes", c.Procs)

@@ -158,7 +158,7 @@ func (tab *Table) oomScore(p *Proc, sp *vm.Space) int64 {
 
 // framesAtMost is how many frames the instance could have.
 func (tab *Table) framesAtMost() int64 {
-	return min(int64(tab.sys.VM.Memory.Stats().Total), tab.in.Limit(inst.Frames))
+	return max(1, min(int64(tab.sys.VM.Memory.Stats().Total), tab.in.Limit(inst.Frames)))
 }
 
 // endUsers ends all processes that have an address space.

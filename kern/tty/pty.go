@@ -223,6 +223,9 @@ func (m *master) Write(t *proc.Thread, f *file.File, u *vm.Uio, off int64) error
 		if t.Interrupted() && u.Done() > 0 {
 			return proc.ERestartSys
 		}
+		if p.hungLocked() {
+			return errno.EIO // nobody takes it any more
+		}
 		if len(p.left) > 0 {
 			if f.Nonblock() {
 				return errno.EAGAIN

@@ -270,9 +270,9 @@ func parse(text string) (Info, error) {
 		case "references":
 			in.References = number()
 		case "host":
-			in.Host = value
+			in.Host, err = strconv.Unquote(value)
 		case "domain":
-			in.Domain = value
+			in.Domain, err = strconv.Unquote(value)
 		case "processes":
 			in.Processes = number()
 		case "threads":
