@@ -31,17 +31,15 @@ func TestConsole(t *testing.T) {
 	g.Expect(`/ # `, bootLimit)
 	for _, s := range []struct{ send, want string }{
 		{"instctl start web host=www\r", `/ # `},
-		{"instctl console web\r", `/ # `},
+		{"instctl console web; echo $? $(hostname)\r", `commands.\n\n/ # `},
 		{"hostname; tty\r", `\nwww\n/dev/pts/0\n/ # `},
 		{"sleep 1000\r", "sleep 1000\n"},
 		{"\x03", `\^C\n/ # `},
 		{"echo after $?\r", `after 130\n/ # `},
-		{"exit 5\r", `/ # `},
-		{"echo $? $(hostname)\r", `\n5 mult\n/ # `},
+		{"exit 5\r", `\n5 mult\n/ # `},
 		// Its instance ends under it.
-		{"(sleep 1; instctl destroy web) & instctl console web\r", `web: process 1 ended`},
-		{"", `/ # `},
-		{"echo ended\r", `\nended\n`},
+		{"instctl console web; echo status $? on $(hostname)\r", `commands.\n\n/ # `},
+		{"kill -TERM 1; sleep 1000\r", `\nstatus [1-9]\d* on mult\n`},
 	} {
 		g.Send(s.send)
 		g.Expect(s.want, bootLimit)
