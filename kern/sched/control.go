@@ -140,9 +140,10 @@ func (g *group) changeHoldsLocked(n int32) {
 
 // A cap is kept on average: an instance has tokens for the time that it may use, which
 // grow as time passes, up to those of capPeriod, and is held while it has none. What it
-// uses beyond, until its threads have come back, it has less later.
+// uses beyond, until its threads have come back, it has less later; no more than capDebt.
 const (
 	capPeriod = int64(100 * time.Millisecond)
+	capDebt   = int64(time.Hour)
 	capLook   = time.Millisecond
 )
 
@@ -169,7 +170,7 @@ func (g *group) spend(d int64, t *proc.Thread) {
 		return
 	}
 	g.fillLocked(t.Now())
-	g.tokens -= d
+	g.tokens = max(g.tokens-d, -capDebt)
 	if g.tokens > 0 || g.holds.Load()&overCap != 0 {
 		return
 	}
@@ -185,10 +186,12 @@ func (g *group) spend(d int64, t *proc.Thread) {
 // fillLocked adds the tokens of the time that has passed.
 func (g *group) fillLocked(now int64) {
 	c := g.cap.Load()
-	if g.filled != 0 {
-		g.tokens = min(g.tokens+(now-g.filled)*c/100, capPeriod*c/100)
+	full := capPeriod * c / 100
+	// After so long there are as many as there can be: it may have slept for days.
+	if g.filled == 0 || now-g.filled >= (full-g.tokens)*100/c {
+		g.tokens = full
 	} else {
-		g.tokens = capPeriod * c / 100
+		g.tokens += (now - g.filled) * c / 100
 	}
 	g.filled = now
 }

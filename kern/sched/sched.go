@@ -280,7 +280,8 @@ func (s *Sched) earnLocked(h *thread) {
 		return
 	}
 	g, now := h.g, h.t.Now()
-	g.purse = min(g.purse+(now-g.since)*int64(len(s.places))/instancePart, savings)
+	passed := min(now-g.since, savings*instancePart) // what fills it for sure
+	g.purse = min(g.purse+passed*int64(len(s.places))/instancePart, savings)
 	g.since = now
 	floor := g.minVT.Load() - bonus
 	if n := min((now-h.left)/sleepPart, g.purse, h.vt.Load()-floor); n > 0 {

@@ -373,6 +373,51 @@ func TestCap(t *testing.T) {
 	}
 }
 
+// TestLongIdle has an instance with a cap, and a thread, that have slept for up to a
+// hundred years: they have what they may save, not what an overflow makes of it.
+func TestLongIdle(t *testing.T) {
+	const year = int64(365 * 24 * time.Hour)
+	w := newWorld(t, 4)
+	w.start("idle", func(t *proc.Thread) {
+		h := of(t)
+		for _, slept := range []int64{int64(time.Second), int64(26 * time.Hour), year, 100 * year} {
+			w.s.mu.Lock()
+			h.g.purse, h.g.since, h.left = 0, t.Now()-slept, t.Now()-slept
+			h.vt.Store(h.g.minVT.Load())
+			if w.s.earnLocked(h); h.g.purse+bonus != savings {
+				w.t.Errorf("after %v it has saved %d", time.Duration(slept), h.g.purse+bonus)
+			}
+			w.s.mu.Unlock()
+		}
+	})
+	w.finish(1)
+	for _, percent := range []int64{1, 50, 100000} {
+		full := capPeriod * percent / 100
+		for _, tt := range []struct{ tokens, idle, want int64 }{
+			{0, 0, 0},
+			{0, capPeriod / 2, full / 2},
+			{full / 2, capPeriod, full},
+			{-full, capPeriod, 0},
+			{-full, 2 * capPeriod, full},
+			{-full, int64(26 * time.Hour), full},
+			{0, 100 * year, full},
+			{-capDebt, 100 * year, full},
+			{-capDebt, 0, -capDebt},
+		} {
+			g := &group{}
+			g.cap.Store(percent)
+			g.tokens, g.filled = tt.tokens, 1
+			g.fillLocked(1 + tt.idle)
+			if g.tokens != tt.want {
+				t.Errorf("cap %d: %d tokens became %d after %v, want %d", percent, tt.tokens, g.tokens, time.Duration(tt.idle), tt.want)
+			}
+			if d := g.debtLocked(); d < 0 || d > 100*time.Duration(capDebt)+capLook {
+				t.Errorf("cap %d: with %d tokens it waits for %v", percent, g.tokens, d)
+			}
+		}
+	}
+}
+
 // TestNoCap takes a cap away from one that is held by it.
 func TestNoCap(t *testing.T) {
 	w := newWorld(t, 1)
@@ -505,14 +550,10 @@ func TestSuspend(t *testing.T) {
 		Suspend(one)
 		Suspend(one)
 		g := slot.Of(one)
-		for range 1000 { // those in user mode come back
+		for all := false; !all; time.Sleep(time.Millisecond) { // those in user mode come back
 			w.s.mu.Lock()
-			all := len(g.queue) == 3
+			all = len(g.queue) == 3
 			w.s.mu.Unlock()
-			if all {
-				break
-			}
-			time.Sleep(time.Millisecond)
 		}
 		if n := more(&b, &a, 200); n != 0 {
 			t.Errorf("the suspended one had %d of 200", n)
