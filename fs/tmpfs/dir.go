@@ -3,7 +3,6 @@ package tmpfs
 import (
 	"sort"
 	"strings"
-	"sync/atomic"
 
 	"mult/fs/vfs"
 	"mult/inst"
@@ -53,31 +52,12 @@ func (d *dir) Release() {
 	}
 }
 
-// recent is where the last entry is that was found with a name like this one: names
-// are asked for again and again, and this is quicker than a map. It is always an entry
-// that is in the map of its directory. A program that makes names which get into each
-// other's way finds them in the map.
-func (d *dir) recent(name string) *atomic.Pointer[entry] {
-	h := uint(d.ino)
-	for i := range len(name) {
-		h = h*31 + uint(name[i])
-	}
-	return &d.fs.recent[h%recentNames]
-}
-
 // Where returns parent and name.
 func (d *dir) Where() (vfs.Dir, string) { return d.parent, d.name }
 
 // Lookup finds a name.
 func (d *dir) Lookup(name string, excl bool) (vfs.Node, error) {
-	recent := d.recent(name)
-	e := recent.Load()
-	if e == nil || e.in != d || e.name != name {
-		e = d.entries[name]
-		if e != nil && e.node != nil {
-			recent.Store(e)
-		}
-	}
+	e := d.find(name)
 	if e != nil && e.node != nil {
 		if d.low != nil { // else nothing in it is in FS.clean
 			if n := e.node.meta(); !n.used.Load() {
@@ -153,7 +133,9 @@ func (d *dir) place(e *entry, n inode) {
 
 // forget removes a name from entries.
 func (d *dir) forget(name string) {
-	d.recent(name).CompareAndSwap(d.entries[name], nil)
+	if t := d.fs.recent.Load(); t != nil {
+		t.place(d, name).CompareAndSwap(d.entries[name], nil)
+	}
 	delete(d.entries, name)
 	d.entries = inst.Shrink(d.entries, &d.most)
 }

@@ -54,8 +54,7 @@ const (
 	nodeCharge  = 512 // Heap for a node
 	entryCharge = 128 // Heap for a name, and its length
 
-	recentNames = 256
-	fsCharge    = 8 * recentNames // Heap for a file system
+	fsCharge = 1024 // Heap for a file system
 )
 
 // FS is a file system.
@@ -73,7 +72,8 @@ type FS struct {
 	nodes   atomic.Int64
 	nextIno atomic.Uint64
 
-	recent [recentNames]atomic.Pointer[entry] // [Tree] held in any way to write; see dir.recent
+	lookups atomic.Uint32 // see FS.table
+	recent  atomic.Pointer[recentTable]
 
 	// Nodes that come from Lower.
 	linked map[uint64]inode // [Tree] those with several names, by id
@@ -267,6 +267,9 @@ func (fs *FS) unmounted() {
 	// Of these there may be names in Lower that nobody has looked at.
 	for _, n := range fs.linked {
 		fs.discard(n)
+	}
+	if fs.recent.Load() != nil {
+		fs.in.Uncharge(inst.Heap, recentCharge)
 	}
 	fs.in.Uncharge(inst.Heap, fsCharge)
 	if fs.pages.Load() != 0 || fs.nodes.Load() != 0 {

@@ -394,8 +394,8 @@ func TestRecent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range root.fs.recent {
-		if e := root.fs.recent[i].Load(); e != nil && (e.node == nil || e.in.entries[e.name] != e) {
+	for i := range root.fs.recent.Load() {
+		if e := root.fs.recent.Load()[i].Load(); e != nil && (e.node == nil || e.in.entries[e.name] != e) {
 			t.Errorf("place %d keeps an entry that is gone", i)
 		}
 	}
