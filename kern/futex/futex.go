@@ -2,9 +2,9 @@
 // calls it for the system call; its Part ends what a thread that exits leaves
 // behind: robust futexes and the word of set_tid_address(2).
 //
-// Member is a table of buckets for each instance. Who waits is in the bucket of
-// the word's vm.Key. There is a waiter for each waiting thread at most, so the
-// table is bounded by the threads, which are charged.
+// Member is a table of buckets for each instance, made when somebody waits for the
+// first time. Who waits is in the bucket of the word's vm.Key. There is a waiter for
+// each waiting thread at most, so the table is bounded by the threads, which are charged.
 //
 // The word is read without the lock of its bucket: a waiter is put into the
 // bucket first, then it reads. If the word has another value, it leaves, and
@@ -32,9 +32,15 @@ const (
 	tableCost  = numBuckets * 64
 )
 
-// table is futex's member of an instance.
+// member is futex's member of an instance.
+type member struct {
+	made  atomic.Int32 // 1: there is a table; set after it
+	table atomic.Pointer[table]
+}
+
+// table has the words for which somebody waits.
 type table struct {
-	seed    maphash.Seed
+	seed    maphash.Seed // [const]
 	buckets [numBuckets]bucket
 }
 
@@ -62,28 +68,53 @@ type waiter struct {
 	b          atomic.Pointer[bucket] // where it is; nil: woken. Changed with the lock of the bucket
 }
 
-var slot = inst.NewSlot[table]()
+var slot = inst.NewSlot[member]()
 
 // Member is this package's row in the table of members.
 var Member = inst.Member{Name: "futex", Alloc: alloc, Free: free}
 
 func alloc(in, parent *inst.Inst) error {
-	if !in.Charge(inst.Heap, tableCost) {
-		return errno.ENOMEM
-	}
-	slot.Set(in, &table{seed: maphash.MakeSeed()})
+	slot.Set(in, &member{})
 	return nil
 }
 
 func free(in *inst.Inst) {
-	tab := slot.Of(in)
-	for i := range tab.buckets {
-		if tab.buckets[i].head != nil {
-			panic("futex: waiters left in an instance that ends")
+	if tab := slot.Of(in).table.Load(); tab != nil {
+		for i := range tab.buckets {
+			if tab.buckets[i].head != nil {
+				panic("futex: waiters left in an instance that ends")
+			}
 		}
+		in.Uncharge(inst.Heap, tableCost)
 	}
 	slot.Set(in, nil)
-	in.Uncharge(inst.Heap, tableCost)
+}
+
+// tableOf returns the table of in for one who is about to wait. ENOMEM.
+func tableOf(in *inst.Inst) (*table, error) {
+	m := slot.Of(in)
+	if m.made.Load() == 0 {
+		if !in.Charge(inst.Heap, tableCost) {
+			return nil, errno.ENOMEM
+		}
+		if !m.table.CompareAndSwap(nil, &table{seed: maphash.MakeSeed()}) {
+			in.Uncharge(inst.Heap, tableCost) // another one was quicker
+		}
+		m.made.Store(1)
+	}
+	return m.table.Load(), nil
+}
+
+// waiting returns the table of in for one who has changed a word; nil: nobody has ever
+// waited.
+func waiting(in *inst.Inst) *table {
+	m := slot.Of(in)
+	// Reading by an addition keeps it behind the program's change of the word: a plain
+	// load may overtake that. See the package comment.
+	if m.made.Add(0) == 0 {
+		return nil
+	}
+	return m.table.Load()
 }
 
 // find returns the number of the bucket of key.
@@ -187,7 +218,10 @@ func Wait(t *proc.Thread, a vm.Addr, val uint32, bitset uint32, shared bool, d p
 	if err != nil {
 		return err
 	}
-	tab := slot.Of(t.Proc.Inst)
+	tab, err := tableOf(t.Proc.Inst)
+	if err != nil {
+		return err
+	}
 	b := &tab.buckets[tab.find(key)]
 	w := b.add(t, key, bitset)
 	now, err := sp.Load32(a)
@@ -243,14 +277,17 @@ func Wake(t *proc.Thread, a vm.Addr, n int, bitset uint32, shared bool) (int, er
 	if err != nil {
 		return 0, err
 	}
-	return slot.Of(t.Proc.Inst).wake(key, n, bitset), nil
+	return waiting(t.Proc.Inst).wake(key, n, bitset), nil
 }
 
+// wake wakes up to n waiters, one at least. tab is what waiting or tableOf has returned
+// after the word was changed.
 func (tab *table) wake(key vm.Key, n int, bitset uint32) int {
+	if tab == nil {
+		return 0
+	}
 	b := &tab.buckets[tab.find(key)]
-	// Reading the count by an addition keeps it behind the program's change
-	// of the word: a plain load may overtake that. See the package comment.
-	if b.count.Add(0) == 0 {
+	if b.count.Load() == 0 {
 		return 0
 	}
 	b.mu.Lock()
@@ -297,7 +334,10 @@ func Requeue(t *proc.Thread, a vm.Addr, wake, move int, a2 vm.Addr, cmp Compare,
 	if err != nil {
 		return 0, err
 	}
-	tab := slot.Of(t.Proc.Inst)
+	tab, err := tableOf(t.Proc.Inst)
+	if err != nil {
+		return 0, err
+	}
 	i, j := tab.find(key), tab.find(key2)
 	b, b2 := &tab.buckets[i], &tab.buckets[j]
 	seq := ^uint64(0)
@@ -375,7 +415,7 @@ func WakeOp(t *proc.Thread, a vm.Addr, n int, a2 vm.Addr, n2 int, op uint32, sha
 	if err != nil {
 		return 0, err
 	}
-	tab := slot.Of(t.Proc.Inst)
+	tab := waiting(t.Proc.Inst)
 	woken := tab.wake(key, n, abi.FUTEX_BITSET_MATCH_ANY)
 	if compare(int32(old)) {
 		woken += tab.wake(key2, n2, abi.FUTEX_BITSET_MATCH_ANY)

@@ -36,7 +36,10 @@ func set(tb testing.TB, sp *vm.Space, a vm.Addr, v uint32) {
 // waiters returns how many wait in an instance.
 func (k *kernel) waiters() int {
 	n := int32(0)
-	tab := slot.Of(k.In)
+	tab := waiting(k.In)
+	if tab == nil {
+		return 0
+	}
 	for i := range tab.buckets {
 		n += tab.buckets[i].count.Load()
 	}
@@ -341,19 +344,38 @@ func TestRobust(t *testing.T) {
 func TestTwoInstances(t *testing.T) {
 	a, b := newKernel(t), newKernel(t)
 	_, at := words(t, a)
+	used := a.In.Used(inst.Heap)
+	if n, err := Wake(a.T, at, 1, all, false); n != 0 || err != nil || a.In.Used(inst.Heap) != used {
+		t.Error("before anybody waits:", n, err)
+	}
 	w := a.waiter(t, at, 0, all, nil)
 	if b.waiters() != 0 {
 		t.Error("a waiter of another instance is seen")
 	}
+	if a.In.Used(inst.Heap) < used+tableCost {
+		t.Error("not charged")
+	}
 	Wake(a.T, at, 1, all, false)
 	<-w
-	used := a.In.Used(inst.Heap)
-	if err := alloc(a.In, nil); err != nil || a.In.Used(inst.Heap) != used+tableCost {
-		t.Error("not charged", err)
-	}
+	proctest.Until(func() bool { return a.T.Proc.NumThreads() == 1 })
+	used = a.In.Used(inst.Heap)
 	free(a.In)
-	if a.In.Used(inst.Heap) != used {
+	if a.In.Used(inst.Heap) != used-tableCost {
 		t.Error("not given back")
+	}
+	alloc(a.In, nil) // for its end
+}
+
+// TestNoMemory waits in an instance that can't pay for the table.
+func TestNoMemory(t *testing.T) {
+	k := newKernel(t)
+	_, at := words(t, k)
+	k.In.SetLimit(inst.Heap, k.In.Used(inst.Heap))
+	if err := Wait(k.T, at, 0, all, false, proc.Deadline{At: proc.Forever}); err != errno.ENOMEM {
+		t.Errorf("%v", err)
+	}
+	if _, err := Requeue(k.T, at, 1, 1, at+4, Compare{}, false); err != errno.ENOMEM {
+		t.Errorf("%v", err)
 	}
 }
 
