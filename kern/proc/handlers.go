@@ -10,19 +10,34 @@ import (
 // have it together. Its memory is part of what processes are charged for.
 type handlers struct {
 	mu     sync.Mutex
-	action [SIGRTMAX + 1]Action // [mu] by number
+	action *actions // [mu] nil: all zero
 }
+
+// actions are what is done on each signal, by number.
+type actions [SIGRTMAX + 1]Action
 
 func (h *handlers) get(s Signal) Action {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.getLocked(s)
+}
+
+func (h *handlers) getLocked(s Signal) Action {
+	if h.action == nil {
+		return Action{}
+	}
 	return h.action[s]
 }
 
 func (h *handlers) set(s Signal, a Action) (old Action) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old = h.action[s]
+	if old = h.getLocked(s); a == old {
+		return old
+	}
+	if h.action == nil {
+		h.action = new(actions)
+	}
 	h.action[s] = a
 	return old
 }
@@ -31,6 +46,9 @@ func (h *handlers) set(s Signal, a Action) (old Action) {
 func (h *handlers) sets() (ignored, caught Sigset) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.action == nil {
+		return 0, 0
+	}
 	for s := Signal(1); s <= SIGRTMAX; s++ {
 		switch h.action[s].Handler {
 		case SIG_DFL:
@@ -45,36 +63,32 @@ func (h *handlers) sets() (ignored, caught Sigset) {
 
 // fork returns the handlers of a child.
 func (h *handlers) fork(flags uint64) *handlers {
-	if flags&CLONE_SIGHAND != 0 {
+	switch {
+	case flags&CLONE_SIGHAND != 0:
 		return h
+	case flags&CLONE_CLEAR_SIGHAND != 0:
+		return h.forExec()
 	}
 	n := new(handlers)
 	h.mu.Lock()
-	n.action = h.action
-	h.mu.Unlock()
-	if flags&CLONE_CLEAR_SIGHAND != 0 {
-		n.reset()
+	defer h.mu.Unlock()
+	if h.action != nil {
+		a := *h.action
+		n.action = &a
 	}
 	return n
 }
 
-// forExec returns the handlers of a new program.
+// forExec returns the handlers of a new program: what is ignored stays so.
 func (h *handlers) forExec() *handlers {
-	n := h.fork(0)
-	n.reset()
-	return n
-}
-
-// reset makes all actions those at the start of a program: what is ignored
-// stays so.
-func (h *handlers) reset() {
-	for s := range h.action {
-		a := Action{}
-		if h.action[s].Handler == SIG_IGN {
-			a.Handler = SIG_IGN
+	n := new(handlers)
+	ignored, _ := h.sets()
+	for s := Signal(1); ignored != 0 && s <= SIGRTMAX; s++ {
+		if ignored.Has(s) {
+			n.set(s, Action{Handler: SIG_IGN})
 		}
-		h.action[s] = a
 	}
+	return n
 }
 
 // action returns what p does on a signal.

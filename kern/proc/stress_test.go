@@ -208,7 +208,7 @@ func TestSizes(t *testing.T) {
 		name       string
 		size, cost uintptr
 	}{
-		{"process", unsafe.Sizeof(Proc{}) + unsafe.Sizeof(handlers{}), procBytes},
+		{"process", unsafe.Sizeof(Proc{}) + unsafe.Sizeof(handlers{}) + unsafe.Sizeof(actions{}), procBytes},
 		{"thread", unsafe.Sizeof(Thread{}) + unsafe.Sizeof(arch.Context{}) + 8<<10, threadBytes},
 		{"number", unsafe.Sizeof(number{}) + 3*unsafe.Sizeof(uintptr(0)), numberBytes},
 		{"user", unsafe.Sizeof(user{}) + 3*unsafe.Sizeof(uintptr(0)), userBytes},
