@@ -132,10 +132,29 @@ type gather struct {
 	tables  bool   // one of them was a table
 	last    uint64 // the page of one of them
 
+	frames *batch // nil: none
+}
+
+// A batch is the frames of a gather. Most spaces need none most of the time, so they take
+// turns in having one: System.batches.
+type batch struct {
 	mine   [256]mem.PA // charged to the instance
 	theirs [64]mem.PA  // charged to the owner of an Object
 	nMine  int
 	nTheir int
+}
+
+// batch returns the batch of s.
+func (s *Space) batch() *batch {
+	g := &s.gather
+	if g.frames == nil {
+		if b, ok := s.sys.batches.Get().(*batch); ok {
+			g.frames = b
+		} else {
+			g.frames = new(batch)
+		}
+	}
+	return g.frames
 }
 
 // stale notes that processors may remember an older entry for page a.
@@ -146,9 +165,9 @@ func (s *Space) stale(a uint64) {
 
 // dropMine gives an owned frame, or a table, to the gather.
 func (s *Space) dropMine(pa mem.PA) {
-	g := &s.gather
-	g.mine[g.nMine] = pa
-	if g.nMine++; g.nMine == len(g.mine) {
+	b := s.batch()
+	b.mine[b.nMine] = pa
+	if b.nMine++; b.nMine == len(b.mine) {
 		s.drain()
 	}
 }
@@ -161,9 +180,9 @@ func (s *Space) drop(e uint64) {
 		s.dropMine(pa)
 	case pa != s.zero:
 		s.rss.Add(-1)
-		g := &s.gather
-		g.theirs[g.nTheir] = pa
-		if g.nTheir++; g.nTheir == len(g.theirs) {
+		b := s.batch()
+		b.theirs[b.nTheir] = pa
+		if b.nTheir++; b.nTheir == len(b.theirs) {
 			s.drain()
 		}
 	}
@@ -182,14 +201,20 @@ func (s *Space) drain() {
 		}
 	}
 	g.entries, g.tables = 0, false
-	if g.nMine > 0 {
-		s.in.Uncharge(inst.Frames, int64(s.mem.PutSome(g.mine[:g.nMine])))
-		g.nMine = 0
+	b := g.frames
+	if b == nil {
+		return
 	}
-	if g.nTheir > 0 {
-		s.mem.PutSome(g.theirs[:g.nTheir])
-		g.nTheir = 0
+	if b.nMine > 0 {
+		s.in.Uncharge(inst.Frames, int64(s.mem.PutSome(b.mine[:b.nMine])))
+		b.nMine = 0
 	}
+	if b.nTheir > 0 {
+		s.mem.PutSome(b.theirs[:b.nTheir])
+		b.nTheir = 0
+	}
+	g.frames = nil
+	s.sys.batches.Put(b)
 }
 
 // zap removes the entries in [lo, hi). The caller drains.

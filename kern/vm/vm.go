@@ -81,6 +81,8 @@ type System struct {
 	once   sync.Once
 	zero   mem.PA // [once] a frame of zeros that is mapped without being counted
 	zeroOK bool   // [once]
+
+	batches sync.Pool // of *batch
 }
 
 // zeroFrame returns the frame of zeros, which lives as long as the system.
