@@ -8,6 +8,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/file"
 	"mult/kern/proc"
+	"mult/kern/sched"
 	"mult/kern/tty"
 	"mult/kern/vm"
 )
@@ -207,7 +208,8 @@ func (x *target) sizes(b *buffer, p *proc.Proc) {
 	b.text("CoreDumping:\t0\n")
 }
 
-func (f *fs) cpus() int { return f.src.System.VM.Machine.CPUs() }
+// cpus returns how many processors the instance has.
+func (f *fs) cpus() int { return sched.Processors(f.in, f.src.System.VM.Machine.CPUs()) }
 
 // cpuMask is a set of the first n processors in words of 32 bits.
 func cpuMask(n int) string {

@@ -2,7 +2,6 @@ package procfs
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"mult/kern/host"
 	"mult/kern/pipe"
 	"mult/kern/proc"
+	"mult/kern/tty"
 	"mult/kern/vm"
 )
 
@@ -18,6 +18,13 @@ import (
 func (f *fs) sys() *entry {
 	line := func(name, s string) *entry { return fixed(name, constant(s+"\n")) }
 	num := func(name string, n int) *entry { return line(name, strconv.Itoa(n)) }
+	// limit is a number that the instance's limit is, or what any instance has at most.
+	limit := func(name string, r inst.Resource, most int64) *entry {
+		return fixed(name, func(b *buffer, x *target) error {
+			b.f("%d\n", min(f.in.Limit(r), most))
+			return nil
+		})
+	}
 	return dirEntry("sys",
 		dirEntry("kernel",
 			f.name("hostname", host.Name, host.SetName),
@@ -25,8 +32,8 @@ func (f *fs) sys() *entry {
 			line("ostype", "Linux"),
 			line("osrelease", f.src.Release),
 			line("version", f.src.Version),
-			num("pid_max", proc.MaxPID),
-			num("threads-max", proc.MaxPID-1),
+			num("pid_max", proc.MaxPID), // numbers go up to there, however few there may be at once
+			limit("threads-max", inst.Threads, proc.MaxPID-1),
 			num("ngroups_max", proc.MaxGroups),
 			num("cap_last_cap", proc.CAP_LAST),
 			dirEntry("random",
@@ -38,6 +45,13 @@ func (f *fs) sys() *entry {
 				// The generator has all it can have from the start.
 				num("entropy_avail", 256),
 			),
+			dirEntry("pty",
+				limit("max", inst.Ptys, tty.MaxPtys),
+				fixed("nr", func(b *buffer, _ *target) error {
+					b.f("%d\n", f.in.Used(inst.Ptys))
+					return nil
+				}),
+			),
 		),
 		dirEntry("vm",
 			num("overcommit_memory", 0), // what surely can't be had is refused
@@ -45,7 +59,12 @@ func (f *fs) sys() *entry {
 			num("max_map_count", vm.MaxAreas),
 		),
 		dirEntry("fs",
-			num("file-max", math.MaxInt64), // memory is the limit
+			limit("file-max", inst.Files, inst.NoLimit),
+			fixed("file-nr", func(b *buffer, _ *target) error {
+				b.f("%d\t0\t%d\n", f.in.Used(inst.Files), f.in.Limit(inst.Files))
+				return nil
+			}),
+			limit("mount-max", inst.Mounts, inst.NoLimit),
 			num("nr_open", proc.MaxFiles),
 			num("pipe-max-size", pipe.MaxSize),
 		),

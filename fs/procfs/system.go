@@ -19,15 +19,16 @@ func (f *fs) idleTime(t *proc.Totals) int64 {
 	return max(0, f.uptime()*int64(f.cpus())-t.UTime-t.STime)
 }
 
-// systemStat has no lines for single processors unless there is only one: who
-// used which isn't kept.
+// systemStat gives each processor an equal part of the time: who used which isn't
+// kept, and programs count the lines.
 func systemStat(b *buffer, x *target) error {
 	f := x.fs
 	t := f.procs.Totals()
 	user, system, idle := t.UTime/nsTick, t.STime/nsTick, f.idleTime(&t)/nsTick
 	b.f("cpu  %d 0 %d %d 0 0 0 0 0 0\n", user, system, idle)
-	if f.cpus() == 1 {
-		b.f("cpu0 %d 0 %d %d 0 0 0 0 0 0\n", user, system, idle)
+	n := int64(f.cpus())
+	for i := range n {
+		b.f("cpu%d %d 0 %d %d 0 0 0 0 0 0\n", i, user/n, system/n, idle/n)
 	}
 	b.f("ctxt %d\nbtime %d\n", t.Voluntary+t.Involuntary, (f.src.Wall()-f.uptime())/1e9)
 	b.f("processes %d\nprocs_running %d\nprocs_blocked %d\n", f.procs.Counts().Forks, t.Running, t.Blocked)
@@ -52,23 +53,23 @@ func loadavg(b *buffer, x *target) error {
 }
 
 // meminfo tells how much memory the instance can have, and what of it is free.
-// There is no swap, and nothing that could be given back at once: content of
-// files is in memory only where it belongs there. Slab is what the instance is
+// There is no swap, and nothing that could be given back at once: what is Cached is
+// content of files in memory, which is nowhere else. Slab is what the instance is
 // charged for the kernel's own memory, Active what it is charged for page frames.
 func meminfo(b *buffer, x *target) error {
 	in := x.fs.in
 	st := x.fs.src.System.VM.Memory.Stats()
 	total := min(int64(st.Total), in.Limit(inst.Frames))
 	free := min(int64(st.Free), in.Left(inst.Frames))
-	heap := in.Used(inst.Heap) >> 10
+	heap, content := in.Used(inst.Heap)>>10, in.Used(inst.Content)
 	const kib = mem.PageSize >> 10
 	for _, v := range []struct {
 		name  string
 		value int64
 	}{
 		{"MemTotal", total * kib}, {"MemFree", free * kib}, {"MemAvailable", free * kib},
-		{"Buffers", 0}, {"SwapCached", 0}, {"Active", in.Used(inst.Frames) * kib},
-		{"SwapTotal", 0}, {"SwapFree", 0}, {"Slab", heap}, {"SUnreclaim", heap},
+		{"Buffers", 0}, {"Cached", content * kib}, {"SwapCached", 0}, {"Active", in.Used(inst.Frames) * kib},
+		{"SwapTotal", 0}, {"SwapFree", 0}, {"Shmem", content * kib}, {"Slab", heap}, {"SUnreclaim", heap},
 	} {
 		b.f("%-15s %8d kB\n", v.name+":", v.value)
 	}

@@ -16,6 +16,7 @@ import (
 	"mult/kern/host"
 	"mult/kern/pipe"
 	"mult/kern/proc"
+	"mult/kern/sched"
 	"mult/kern/vm"
 )
 
@@ -51,7 +52,7 @@ func newWorld(t *testing.T) *world {
 			t.Exit(proc.ExitStatus(0))
 		},
 	}
-	w.members = []inst.Member{host.Member, vfs.Member, file.Member, proc.Member(w.sys)}
+	w.members = []inst.Member{host.Member, sched.New(w.m.CPUs()).Member(), vfs.Member, file.Member, proc.Member(w.sys)}
 	return w
 }
 

@@ -160,20 +160,15 @@ func (fs *FS) options() string {
 
 func (fs *FS) statfs() abi.Statfs {
 	s := abi.Statfs{Type: fs.o.Magic, Bsize: mem.PageSize}
-	used, total := fs.pages.Load(), fs.maxPages.Load()
-	if total == math.MaxInt64 {
-		st := fs.memory.Stats()
-		free := min(int64(st.Free), fs.in.Left(inst.Frames))
-		total = used + min(max(0, free-fs.spare()), fs.in.Left(inst.Content))
-	}
+	// What can be had, by this file system's limits and by the instance's.
+	used := fs.pages.Load()
+	free := min(int64(fs.memory.Stats().Free), fs.in.Left(inst.Frames))
+	total := min(fs.maxPages.Load(), used+min(max(0, free-fs.spare()), fs.in.Left(inst.Content)))
 	s.Blocks = uint64(total)
 	s.Bfree = uint64(max(0, total-used))
 	s.Bavail = s.Bfree
 	nodes := fs.nodes.Load()
-	most := fs.maxNodes.Load()
-	if most == math.MaxInt64 {
-		most = nodes + min(1<<20, fs.in.Left(inst.Heap)/nodeCharge, fs.in.Left(inst.Inodes))
-	}
+	most := min(fs.maxNodes.Load(), nodes+min(1<<20, fs.in.Left(inst.Heap)/nodeCharge, fs.in.Left(inst.Inodes)))
 	s.Files = uint64(most)
 	s.Ffree = uint64(max(0, most-nodes))
 	return s

@@ -7,6 +7,7 @@ import (
 	"mult/kern/errno"
 	"mult/kern/host"
 	"mult/kern/proc"
+	"mult/kern/sched"
 	"mult/kern/vm"
 )
 
@@ -60,6 +61,7 @@ func sysSysinfo(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	}
 	le.PutUint64(b[32:], min(m.Total, uint64(in.Limit(inst.Frames)))*vm.PageSize)
 	le.PutUint64(b[40:], min(m.Free, uint64(in.Left(inst.Frames)))*vm.PageSize)
+	le.PutUint64(b[48:], uint64(in.Used(inst.Content))*vm.PageSize)
 	le.PutUint16(b[80:], uint16(min(proc.TableOf(in).Counts().Threads, 1<<16-1)))
 	le.PutUint32(b[104:], 1)
 	return 0, t.Space().CopyOut(a.Addr(0), b[:])
@@ -115,10 +117,14 @@ func sysArchPrctl(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	return 0, errno.EINVAL
 }
 
+// processors returns how many processors the instance of t has. They are numbered from 0,
+// whichever of the machine's a thread runs on.
+func (k *Kernel) processors(t *proc.Thread) int { return sched.Processors(t.Inst(), k.Machine.CPUs()) }
+
 // sysSchedGetaffinity implements sched_getaffinity(2): (pid int, size, mask).
-// Every thread may run on every processor.
+// Every thread may run on every processor of its instance.
 func sysSchedGetaffinity(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	n := k.Machine.CPUs()
+	n := k.processors(t)
 	size := (n + 63) / 64 * 8
 	if given := a.Uint(1); given&7 != 0 || given*8 < uint32(n) { // bits, cut to 32 bits as on Linux
 		return 0, errno.EINVAL
@@ -151,7 +157,7 @@ func findThread(t *proc.Thread, tid int) error {
 // sysGetcpu implements getcpu(2): (cpu, node *uint32). A thread may be on
 // another processor by the time it looks.
 func sysGetcpu(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
-	for i, v := range [...]uint32{uint32(k.Machine.CPU()), 0} {
+	for i, v := range [...]uint32{uint32(k.Machine.CPU() % k.processors(t)), 0} {
 		if a[i] == 0 {
 			continue
 		}

@@ -92,7 +92,7 @@ var table = [...]struct {
 	96:  {handler: sysGettimeofday},
 	97:  {handler: sysGetrlimit},
 	98:  {handler: sysGetrusage},
-	99:  {sysSysinfo, "shared memory and buffers are 0"},
+	99:  {sysSysinfo, "buffers are 0"},
 	100: {handler: sysTimes},
 	102: {handler: sysGetuid},
 	104: {handler: sysGetgid},

@@ -294,6 +294,9 @@ func (t *Thread) newChild(a *CloneArgs, tab *Table) (*Thread, error) {
 	child.sigs.handlers = p.sigs.handlers.fork(a.Flags)
 	p.mu.Unlock()
 	p.copyLimits(child)
+	if parent == nil {
+		child.ofInstance()
+	}
 	child.oomAdj.Store(p.oomAdj.Load())
 	child.oomLeast.Store(p.oomLeast.Load())
 	if sp := t.Space(); sp != nil {

@@ -3,6 +3,7 @@ package proc
 import (
 	"sync/atomic"
 
+	"mult/inst"
 	"mult/kern/errno"
 )
 
@@ -81,6 +82,14 @@ func (p *Proc) copyLimits(child *Proc) {
 		child.limits[i].set(Rlimit{p.limits[i].cur.Load(), p.limits[i].max.Load()})
 	}
 	child.timers.limitCPULocked(child.limits[RLIMIT_CPU].cur.Load())
+}
+
+// ofInstance bounds RLIMIT_NPROC by what the instance may have, as Linux does by the size
+// of the machine: that is where ulimit -u and its hard limit begin.
+func (p *Proc) ofInstance() {
+	l := &p.limits[RLIMIT_NPROC]
+	most := uint64(p.Inst.Limit(inst.Threads))
+	l.set(Rlimit{min(l.cur.Load(), most), min(l.max.Load(), most)})
 }
 
 // Limit returns the soft limit of a resource.

@@ -161,6 +161,17 @@ func SetCap(in *inst.Inst, percent int) {
 // CapOf returns what SetCap has set.
 func CapOf(in *inst.Inst) int { return int(slot.Of(in).cap.Load()) }
 
+// Processors returns how many of a machine's n processors in has, as far as programs are
+// concerned: with a cap, as many as could be busy all the time.
+func Processors(in *inst.Inst, n int) int {
+	for g := slot.Of(in); g != nil; g = g.up {
+		if c := int(g.cap.Load()); c != 0 {
+			n = min(n, (c+99)/100)
+		}
+	}
+	return n
+}
+
 // spend takes d nanoseconds of CPU time of t from the tokens of g.
 func (g *group) spend(d int64, t *proc.Thread) {
 	s := g.sched

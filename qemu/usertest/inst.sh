@@ -57,6 +57,21 @@ same limit "can't fork" "$(instctl exec db sh -c 'for i in $(seq 20); do sleep 1
 instctl set db limit.processes=none
 same no_limit "" "$(instctl exec db sh -c 'for i in $(seq 20); do sleep 100 & done' 2>&1)"
 
+# What there is, as the usual programs see it: for one, for another, and for inst0.
+instctl start small limit.frames=8192 limit.content=256 limit.inodes=1000 limit.threads=40 cpu.cap=60
+here=$(free -k | awk '/^Mem/ { print $2 }')
+each() { echo "$(instctl exec small sh -c "$1") $(instctl exec db sh -c "$1") $(sh -c "$1")"; }
+same free "32768 $here $here" "$(each "free -k | awk '/^Mem/ { print \$2 }'")"
+same nproc "1 $(nproc) $(nproc)" "$(each nproc)"
+same df "1024 no no" "$(each "df -k /tmp | awk 'NR == 2 { print (\$2 > 1024) ? \"no\" : \$2 }'")"
+same df_inodes "bound no no" "$(each "df -i /tmp | awk 'NR == 2 { print (\$4 > 0 && \$4 <= 1000) ? \"bound\" : \"no\" }'")"
+same ulimit "40 $(ulimit -u) $(ulimit -u)" "$(each 'ulimit -u')"
+same uptime_of "0 min" "$(instctl exec small uptime | sed 's/.*up *\([0-9]* min\).*/\1/')"
+instctl set small limit.frames=16384 cpu.cap=none
+same free_more "65536 $here $here" "$(each "free -k | awk '/^Mem/ { print \$2 }'")"
+same nproc_all "$(nproc) $(nproc) $(nproc)" "$(each nproc)"
+instctl destroy small
+
 # One below another.
 instctl exec web instctl start test
 same below "test" "$(instctl exec web instctl list | awk 'NR > 1 { print $2 }')"
