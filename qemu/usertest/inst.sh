@@ -24,10 +24,11 @@ same streams "OUT err" "$(echo out | instctl exec web sh -c 'tr a-z A-Z; echo er
 same large 1000000 "$(instctl exec web dd if=/dev/zero bs=1000 count=1000 2>/dev/null | wc -c)"
 same started "instctl: instance web is there already: it is running; use another name, or destroy it first; 1" "$(error instctl start web)"
 same missing 'instctl: there is no instance "db"; 1' "$(error instctl stop db)"
-same setting "instctl: line 1: hots: there is no such setting; 1" "$(error instctl start db hots=x)"
-printf '# of db\nhost data\nlimit.frames lots\n' >/etc/inst/db
-same file "instctl: /etc/inst/db: line 3: limit.frames: \"lots\" is neither a number nor none; 1" "$(error instctl start db)"
-printf '# of db\nhost data\nlimit.processes 12\n' >/etc/inst/db
+same setting "instctl: hots: there is no such setting; 1" "$(error instctl start db hots=x)"
+printf '# of db\nhost data\nlimit.frames lots\n' >/etc/inst/db.conf
+same file "instctl: /etc/inst/db.conf:3: limit.frames: \"lots\" is neither a number nor none; 1" "$(error instctl start db)"
+same no_file "instctl: open /etc/inst/none: no such file or directory; 2" "$(error instctl start -f /etc/inst/none db)"
+printf '# of db\nhost data\nlimit.processes 12\n' >/etc/inst/db.conf
 instctl start db
 
 # What one has, the others don't.
@@ -91,6 +92,34 @@ instctl resume db
 sleep 1
 if [ "$was" != "$(value db 'CPU time')" ]; then echo ok resumed; else echo "FAIL resumed: $was"; fi
 
+# It starts again as it was, or as its file says.
+instctl set db cpu.weight=7 limit.files=500
+printf 'host data\nlimit.files 400\n' >/etc/inst/db.conf
+instctl restart -g 100ms db
+same kept "data 7 500 no" "$(value db 'host name') $(value db 'CPU weight') $(value db files | sed 's/.* of \([0-9]*\),.*/\1/') $(value db processes | cut -d' ' -f2)"
+instctl restart -g 100ms -f /etc/inst/db.conf db
+same anew "100 400" "$(value db 'CPU weight') $(value db files | sed 's/.* of \([0-9]*\),.*/\1/')"
+
+# Many from one file, and those that start by themselves.
+printf 'name i\ncount 30\nhost many\n' >/tmp/many
+instctl start -f /tmp/many
+same many 30 "$(instctl list | grep -c 'running.*many')"
+instctl suspend -f /tmp/many
+same many_suspended 30 "$(instctl list | grep -c suspended)"
+instctl destroy -f /tmp/many
+printf 'name i\ncount 3\ncuont 7\n' >/tmp/many
+same none_of_many "instctl: /tmp/many:3: cuont: there is no such setting; 1 0" "$(error instctl start -f /tmp/many) $(instctl list | grep -c ' i[0-9]')"
+mkdir /etc/inst/auto
+printf 'autostart yes\nlimit.instances 1\n' >/etc/inst/auto.conf
+printf 'autostart yes\n' >/etc/inst/auto/test.conf
+printf 'autostart\n' >/etc/inst/bad.conf
+same auto_bad "instctl: /etc/inst/bad.conf:1: autostart: there is no value; 2" "$(error instctl start --all)"
+same auto "auto auto/test running running" "$(instctl list | awk '$2 ~ /^auto/ { printf "%s ", $2; s = s " " $3 } END { print s }' | tr -s ' ')"
+rm /etc/inst/bad.conf
+same auto_again "; 0" "$(error instctl start --all)"
+same auto_inside "; 0" "$(error instctl exec auto instctl start --all)"
+same no_recursion 1 "$(instctl exec auto instctl list | grep -c running)"
+
 # The end.
 instctl exec web sh -c 'trap "" TERM; while :; do sleep 1; done &'
 instctl stop -g 500ms web
@@ -98,7 +127,5 @@ same stopped 'instctl: there is no instance "web"; 1' "$(error instctl show web)
 (sleep 1; instctl destroy db) &
 same wait 137 "$(instctl wait db; echo $?)"
 wait
-for i in $(seq 30); do instctl start "i$i"; done
-same many 30 "$(instctl list | grep -c running)"
-instctl destroy $(instctl list | awk 'NR > 1 { print $2 }')
+instctl stop --all
 same end "" "$(instctl list | tail -n +2)"

@@ -2,47 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"mult/userland/instcall"
 )
-
-func TestSettings(t *testing.T) {
-	for _, tt := range []struct {
-		args []string
-		want string // "": an error
-	}{
-		{[]string{"host=web", "limit.frames=100"}, "host web\nlimit.frames 100\n"},
-		{[]string{"host="}, "host \n"},
-		{[]string{"host"}, ""},
-		{[]string{"host=a b"}, ""},
-		{[]string{"host=a\nlimit.heap=none"}, ""},
-	} {
-		if got, err := settings(tt.args); got != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("%q: %q, %v", tt.args, got, err)
-		}
-	}
-}
-
-// TestConfig reads a file so that the kernel's lines are those of the file.
-func TestConfig(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "web")
-	if got, err := config(file); got != "" || err != nil {
-		t.Errorf("no file: %q, %v", got, err)
-	}
-	if err := os.WriteFile(file, []byte("# a comment\nhost web\n\n  # another\nlimit.frames 7"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := config(file); got != "\nhost web\n\n\nlimit.frames 7\n" || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	if _, err := config(t.TempDir()); err == nil {
-		t.Error("a directory is no file with settings")
-	}
-}
 
 func TestAmount(t *testing.T) {
 	for _, tt := range []struct {

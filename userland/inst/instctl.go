@@ -2,10 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,72 +11,57 @@ import (
 	"mult/userland/instcall"
 )
 
-// configDir has a file for each instance that is known by name.
-const configDir = "/etc/inst"
+// A selection says which instances a command is about: those that are named, those that a
+// file describes, or all.
+type selection struct {
+	file string
+	all  bool
+}
 
-// config returns the settings of an instance from its file: an empty text if there is none.
-func config(file string) (string, error) {
-	b, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	text := string(b)
-	var out strings.Builder
-	for line := range strings.Lines(text) { // the kernel counts lines in its errors
-		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
-			out.WriteString(strings.TrimSuffix(line, "\n"))
+// names returns them. All are the ones directly below; who ends or suspends them does so
+// with those further down.
+func (s *selection) names(args []string) ([]string, error) {
+	switch {
+	case len(args) > 0 && s.file == "" && !s.all:
+		return args, nil
+	case len(args) == 0 && s.file != "" && !s.all:
+		c, err := confOf("", s.file)
+		if err != nil {
+			return nil, err
 		}
-		out.WriteString("\n")
-	}
-	return out.String(), err
-}
-
-// settings makes settings for the kernel of arguments such as host=web.
-func settings(args []string) (string, error) {
-	var b strings.Builder
-	for _, a := range args {
-		name, value, ok := strings.Cut(a, "=")
-		if !ok || strings.ContainsAny(a, " \n") {
-			return "", fmt.Errorf("%q is no setting: write name=value", a)
+		return c.paths(), nil
+	case len(args) == 0 && s.file == "" && s.all:
+		list, err := instcall.List("")
+		var names []string
+		for _, p := range paths(list) {
+			if depth(p) == 0 {
+				names = append(names, p)
+			}
 		}
-		fmt.Fprintf(&b, "%s %s\n", name, value)
+		slices.Sort(names)
+		return names, err
 	}
-	return b.String(), nil
+	return nil, errors.New("say which instances: names, a file by -f, or --all")
 }
 
-// create makes an instance with the settings of its file and those of the command line.
-func create(name, file string, args []string, start bool) error {
-	text, err := config(file)
-	if err != nil {
-		return err
+// command returns one that does something with all that are selected.
+func (s *selection) command(c *cobra.Command, do func(names []string) error) *cobra.Command {
+	c.Use += " NAME... | -f FILE | --all"
+	c.Flags().StringVarP(&s.file, "file", "f", "", "those that a file describes")
+	c.Flags().BoolVarP(&s.all, "all", "a", false, "all below this one")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		names, err := s.names(args)
+		if err != nil {
+			return err
+		}
+		return do(names)
 	}
-	more, err := settings(args)
-	if err != nil {
-		return err
-	}
-	if _, err = instcall.Create(name, text+more, start); err != nil && text != "" && errors.Is(err, syscall.EINVAL) {
-		err = fmt.Errorf("%s: %w", file, err)
-	}
-	return err
-}
-
-// gone waits until an instance is dead that do ends.
-func gone(name string, do func() error) error {
-	w, err := instcall.NewWatch(name)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	if err := do(); err != nil {
-		return err
-	}
-	_, err = w.Dead()
-	return err
+	return c
 }
 
 // each does something with each of the named instances, and goes on after errors.
-func each(do func(name string) error) func(*cobra.Command, []string) error {
-	return func(_ *cobra.Command, names []string) error {
+func each(do func(name string) error) func(names []string) error {
+	return func(names []string) error {
 		var errs []error
 		for _, name := range names {
 			errs = append(errs, do(name))
@@ -87,74 +70,77 @@ func each(do func(name string) error) func(*cobra.Command, []string) error {
 	}
 }
 
+// makeCommand is create or start.
+func makeCommand(c *cobra.Command, start bool) *cobra.Command {
+	var file, dir string
+	var all bool
+	c.Use += " [-f FILE] [NAME] [SETTING=VALUE...]"
+	c.Flags().StringVarP(&file, "file", "f", "", "describes the instance, or several (default "+configDir+"/NAME"+suffix+")")
+	if start {
+		c.Use += " | --all [-d DIRECTORY]"
+		c.Flags().BoolVarP(&all, "all", "a", false, "those that start by themselves")
+		c.Flags().StringVarP(&dir, "directory", "d", "", "where they are described (default "+configDir+", in inst0)")
+	}
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		if !all && dir != "" || all && (len(args) > 0 || file != "") {
+			return errors.New("-d goes with --all only, and nothing else does")
+		}
+		if all {
+			return startAll(dir)
+		}
+		name := ""
+		if len(args) > 0 && !strings.Contains(args[0], "=") {
+			name, args = args[0], args[1:]
+		}
+		c, err := confOf(name, file)
+		if err != nil {
+			return err
+		}
+		more, err := settings(args)
+		if err != nil {
+			return err
+		}
+		return create(c, more, start)
+	}
+	return c
+}
+
 func instctl() *cobra.Command {
 	c := &cobra.Command{Use: "instctl", Short: "manage the instances below this one"}
-	var file string
 	var grace time.Duration
-	fileOf := func(name string) string {
-		if file != "" {
-			return file
-		}
-		return configDir + "/" + name
-	}
-	withFile := func(c *cobra.Command) *cobra.Command {
-		c.Flags().StringVarP(&file, "file", "f", "", "settings of the instance (default "+configDir+"/NAME)")
-		return c
-	}
 	withGrace := func(c *cobra.Command) *cobra.Command {
 		c.Flags().DurationVarP(&grace, "grace", "g", 10*time.Second, "how long it may take before it is killed")
 		return c
 	}
-	stop := func(name string) error {
-		return gone(name, func() error { return instcall.Stop(name, grace) })
+	var restartFile string
+	again := &cobra.Command{
+		Use: "restart [-f FILE] NAME...", Short: "stop instances and start them again", Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return each(func(name string) error { return restart(name, restartFile, grace) })(args)
+		},
 	}
-	start := func(name string, set []string) error {
-		if in, err := instcall.Get(name); err == nil && in.State == "creating" && len(set) == 0 {
-			return instcall.Start(name)
-		}
-		return create(name, fileOf(name), set, true)
-	}
+	again.Flags().StringVarP(&restartFile, "file", "f", "", "describes them anew (default: as they were)")
+	var which selection
 	c.AddCommand(
-		withFile(&cobra.Command{
-			Use: "create NAME [SETTING=VALUE...]", Short: "make an instance that start starts", Args: cobra.MinimumNArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return create(args[0], fileOf(args[0]), args[1:], false) },
-		}),
-		withFile(&cobra.Command{
-			Use: "start NAME [SETTING=VALUE...]", Short: "start an instance, which is made if need be", Args: cobra.MinimumNArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return start(args[0], args[1:]) },
-		}),
-		withGrace(&cobra.Command{
-			Use: "stop NAME...", Short: "have instances end", Args: cobra.MinimumNArgs(1), RunE: each(stop),
-		}),
-		withGrace(withFile(&cobra.Command{
-			Use: "restart NAME...", Short: "stop instances and start them again", Args: cobra.MinimumNArgs(1),
-			RunE: each(func(name string) error {
-				if err := stop(name); err != nil {
-					return err
-				}
-				return start(name, nil)
-			}),
+		makeCommand(&cobra.Command{Use: "create", Short: "make an instance that start starts"}, false),
+		makeCommand(&cobra.Command{Use: "start", Short: "start an instance, which is made if need be"}, true),
+		withGrace(again),
+		withGrace(which.command(&cobra.Command{Use: "stop", Short: "have instances end"}, func(names []string) error {
+			return stop(names, grace)
 		})),
-		&cobra.Command{
-			Use: "destroy NAME...", Aliases: []string{"halt"}, Short: "end instances at once", Args: cobra.MinimumNArgs(1),
-			RunE: each(func(name string) error {
-				return gone(name, func() error { return instcall.Kill(name) })
-			}),
-		},
-		&cobra.Command{
-			Use: "suspend NAME...", Short: "keep the processes of instances from running", Args: cobra.MinimumNArgs(1), RunE: each(instcall.Suspend),
-		},
-		&cobra.Command{
-			Use: "resume NAME...", Short: "let them run again", Args: cobra.MinimumNArgs(1), RunE: each(instcall.Resume),
-		},
+		which.command(&cobra.Command{Use: "destroy", Aliases: []string{"halt"}, Short: "end instances at once"}, func(names []string) error {
+			return end(names, instcall.Kill)
+		}),
+		which.command(&cobra.Command{Use: "suspend", Short: "keep the processes of instances from running"}, each(instcall.Suspend)),
+		which.command(&cobra.Command{Use: "resume", Short: "let them run again"}, each(instcall.Resume)),
 		&cobra.Command{
 			Use: "set NAME SETTING=VALUE...", Short: "change settings", Args: cobra.MinimumNArgs(2),
 			RunE: func(_ *cobra.Command, args []string) error {
-				text, err := settings(args[1:])
+				list, err := settings(args[1:])
 				if err != nil {
 					return err
 				}
-				return instcall.Set(args[0], text)
+				return say(list, func(text string) error { return instcall.Set(args[0], text) })
 			},
 		},
 		&cobra.Command{
