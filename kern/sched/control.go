@@ -9,13 +9,12 @@ import (
 	"mult/kern/proc"
 )
 
-// This file has what those who manage an instance can say about its processors: its weight,
-// its cap, and that it is suspended.
+// This file has what those who manage an instance can say about its processors beside its
+// weight: its cap, and that it is suspended.
 
 // control is that of a group.
 type control struct {
-	weight atomic.Int64
-	cap    atomic.Int64 // [mu to write] percent of a processor; 0: none
+	cap atomic.Int64 // [mu to write] percent of a processor; 0: none
 
 	// A group with holds keeps its threads out of user mode: they wait, and are not
 	// counted in Sched.waiting. It has those of the groups above it, too.
@@ -43,15 +42,6 @@ const (
 	Weight    = 100
 	MaxWeight = 10000
 )
-
-// SetWeight says how much of the processors an instance gets in relation to others that
-// want them: from 1 to MaxWeight.
-func SetWeight(in *inst.Inst, weight int) {
-	slot.Of(in).weight.Store(int64(min(max(weight, 1), MaxWeight)))
-}
-
-// WeightOf returns what SetWeight has set.
-func WeightOf(in *inst.Inst) int { return int(slot.Of(in).weight.Load()) }
 
 // Suspend keeps the threads of an instance, and those below it, out of user mode until
 // Resume: those that are there come back at once, and wait. They still do in the kernel what
@@ -121,8 +111,8 @@ func (g *group) changeHoldsLocked(n int32) {
 	switch {
 	case old == 0:
 		s.waiting.Add(-waiting)
-		if g.at >= 0 {
-			s.groups.remove(g.at)
+		if waiting > 0 {
+			g.own.leaveLocked()
 		}
 		for i := range s.places {
 			if h := s.places[i].Load(); h != nil && h.g == g {
@@ -131,9 +121,7 @@ func (g *group) changeHoldsLocked(n int32) {
 		}
 	case old+n == 0 && waiting > 0:
 		s.waiting.Add(waiting)
-		raise(&g.vt, s.minVT.Load()-bonus) // as one who has slept
-		g.key = g.vt.Load()
-		s.groups.push(g)
+		g.own.enterLocked() // as one who has slept
 		s.dispatchLocked()
 	}
 }
@@ -172,8 +160,16 @@ func Processors(in *inst.Inst, n int) int {
 	return n
 }
 
-// spend takes d nanoseconds of CPU time of t from the tokens of g.
+// spend takes d nanoseconds of CPU time of t from the tokens of g and those above it.
 func (g *group) spend(d int64, t *proc.Thread) {
+	for ; g != nil; g = g.up {
+		if g.cap.Load() != 0 {
+			g.takeTokens(d, t)
+		}
+	}
+}
+
+func (g *group) takeTokens(d int64, t *proc.Thread) {
 	s := g.sched
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,10 +223,8 @@ func (g *group) look(sys *proc.System) {
 	}
 }
 
-// stop is called when the instance is freed.
-func (g *group) stop() {
-	g.sched.mu.Lock()
-	defer g.sched.mu.Unlock()
+// stopControlLocked is called when the instance is freed.
+func (g *group) stopControlLocked() {
 	if g.up != nil {
 		g.leaveLocked()
 	}

@@ -1,12 +1,13 @@
-// Package sched decides who gets a processor: first which instance, then which
-// of its threads. It hands out grants, one for each processor, without which no
-// thread enters user mode; so Go's own scheduler never has more runnable threads
-// in user mode than there are processors.
+// Package sched decides who gets a processor: first which instance, down the tree
+// of them, then which of its threads. It hands out grants, one for each processor,
+// without which no thread enters user mode; so Go's own scheduler never has more
+// runnable threads in user mode than there are processors.
 //
 // Fairness is by virtual time: the time that somebody has had, divided by his
-// weight. The instance that has had least is next, and in it the thread that has
-// had least. Instances weigh what SetWeight says; threads weigh what their nice value
-// says, or next to nothing with SCHED_IDLE.
+// weight. The instance that has had least is next, of those below it the one that has had
+// least, and so on (group.go); and there the thread that has had least. Instances weigh
+// what SetWeight says; threads weigh what their nice value says, or next to nothing with
+// SCHED_IDLE.
 // Who has slept has an advantage, but not a large one.
 //
 // kern/proc calls it (proc.Scheduler). While there is a free processor for
@@ -50,23 +51,8 @@ type Sched struct {
 	places  []atomic.Pointer[thread] // [const] who has the grants; nil: free
 	waiting atomic.Int32             // threads in Enter
 
-	mu     sync.Mutex
-	groups heap[*group] // [mu] those with waiting threads
-	minVT  atomic.Int64 // [mu to write] virtual time of the last group chosen
-}
-
-// group is what sched knows of an instance.
-type group struct {
-	sched *Sched        // [const]
-	vt    atomic.Int64  // virtual time; only grows
-	minVT atomic.Int64  // [mu to write] of the last thread chosen
-	queue heap[*thread] // [mu] threads that wait
-	purse int64         // [mu] what sleepers may earn
-	since int64         // [mu] time up to which that is right
-	key   int64         // [mu] vt when it was put into Sched.groups
-	at    int           // [mu] place there, -1: not in it
-
-	control
+	mu  sync.Mutex
+	top group // above all instances
 }
 
 // thread is what sched knows of a thread.
@@ -86,14 +72,15 @@ type thread struct {
 	ready       chan struct{} // [const] capacity 1: it isn't in the queue any more
 }
 
-func (g *group) before(o *group) bool { return g.key < o.key }
-func (g *group) spot() *int           { return &g.at }
-
 func (h *thread) before(o *thread) bool { return h.vt.Load() < o.vt.Load() }
 func (h *thread) spot() *int            { return &h.at }
 
 // New returns a scheduler for a number of processors.
-func New(cpus int) *Sched { return &Sched{places: make([]atomic.Pointer[thread], cpus)} }
+func New(cpus int) *Sched {
+	s := &Sched{places: make([]atomic.Pointer[thread], cpus)}
+	s.initTop()
+	return s
+}
 
 var slot = inst.NewSlot[group]()
 
@@ -102,20 +89,14 @@ func (s *Sched) Member() inst.Member {
 	return inst.Member{
 		Name: "sched",
 		Alloc: func(in, parent *inst.Inst) error {
-			g := &group{sched: s, at: -1}
-			g.weight.Store(Weight)
+			var up *group
 			if parent != nil {
-				s.mu.Lock()
-				g.joinLocked(slot.Of(parent))
-				s.mu.Unlock()
+				up = slot.Of(parent)
 			}
-			slot.Set(in, g)
+			slot.Set(in, s.newGroup(up))
 			return nil
 		},
 		Free: func(in *inst.Inst) {
-			if g := slot.Of(in); g.at >= 0 || len(g.queue) != 0 {
-				panic("sched: instance freed with threads in it")
-			}
 			slot.Of(in).stop()
 			slot.Set(in, nil)
 		},
@@ -141,7 +122,7 @@ func (s *Sched) Start(t, by *proc.Thread) {
 	h := &thread{t: t, g: slot.Of(t.Inst()), place: -1, at: -1, ready: make(chan struct{}, 1)}
 	h.charged = t.CPUTime()
 	h.vt.Store(h.g.minVT.Load())
-	if by != nil {
+	if by != nil && of(by).g == h.g {
 		h.vt.Store(of(by).vt.Load())
 	}
 	t.SchedData = h
@@ -178,20 +159,15 @@ func (h *thread) charge() {
 	now := h.t.CPUTime()
 	d := now - h.charged
 	h.charged = now
-	for g := h.g; g != nil; g = g.up {
-		if g.cap.Load() != 0 {
-			g.spend(d, h.t)
-		}
-	}
+	g := h.g
+	g.spend(d, h.t)
 	w := h.weight.Load()
-	s := h.g.sched
-	advance(&h.vt, d*unit/w, h.g.minVT.Load()+lead*unit/w)
-	gw := h.g.weight.Load()
-	advance(&h.g.vt, d*Weight/gw, s.minVT.Load()+lead*Weight/gw)
-	if s.waiting.Load() == 0 { // nobody is behind
-		raise(&h.g.minVT, h.vt.Load())
-		raise(&s.minVT, h.g.vt.Load())
+	advance(&h.vt, d*unit/w, g.minVT.Load()+lead*unit/w)
+	alone := g.sched.waiting.Load() == 0
+	if alone {
+		raise(&g.minVT, h.vt.Load())
 	}
+	g.own.charge(d, alone)
 }
 
 // advance adds d to v, but not beyond limit.
@@ -230,7 +206,7 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 	h := of(t)
 	h.charge()
 	if h.place < 0 {
-		s.catchUp(h)
+		h.catchUp()
 		// Who holds the group looks at the grants after he has said so; this
 		// looks at what he says after it has a grant.
 		if s.waiting.Load() == 0 && s.grab(h) && !h.g.held() {
@@ -249,7 +225,7 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 		h.place = -1
 		t.CountPreemption()
 	}
-	s.catchUp(h) // the lock may have been long in coming
+	h.catchUp() // the lock may have been long in coming
 	s.earnLocked(h)
 	s.push(h)
 	s.dispatchLocked()
@@ -269,9 +245,9 @@ func (s *Sched) Enter(t *proc.Thread) bool {
 }
 
 // catchUp limits the advantage that h has, because it is new or has slept.
-func (s *Sched) catchUp(h *thread) {
+func (h *thread) catchUp() {
 	raise(&h.vt, h.g.minVT.Load()-bonus)
-	raise(&h.g.vt, s.minVT.Load()-bonus)
+	h.g.own.catchUp()
 }
 
 // earnLocked gives h what it has earned by its sleep. mu is held.
@@ -361,10 +337,7 @@ func (s *Sched) push(h *thread) {
 		return
 	}
 	s.waiting.Add(1)
-	if g.at < 0 {
-		g.key = g.vt.Load()
-		s.groups.push(g)
-	}
+	g.own.enterLocked()
 }
 
 // pull ends push.
@@ -377,31 +350,15 @@ func (s *Sched) pull(h *thread) {
 	}
 	s.waiting.Add(-1)
 	if len(g.queue) == 0 {
-		s.groups.remove(g.at)
+		g.own.leaveLocked()
 	}
-}
-
-// next returns the thread that is due; nil: none waits.
-func (s *Sched) next() *thread {
-	for len(s.groups) > 0 {
-		g := s.groups[0]
-		// Virtual times of groups only grow: who is first by an old one
-		// has to be looked at again.
-		if vt := g.vt.Load(); vt != g.key {
-			g.key = vt
-			s.groups.fix(0)
-			continue
-		}
-		return g.queue[0]
-	}
-	return nil
 }
 
 // dispatchLocked gives free grants to those that are due.
 func (s *Sched) dispatchLocked() {
 	for i := range s.places {
 		for s.places[i].Load() == nil {
-			h := s.next()
+			h := s.nextLocked()
 			if h == nil {
 				return
 			}
@@ -409,8 +366,8 @@ func (s *Sched) dispatchLocked() {
 				break
 			}
 			s.pull(h)
-			raise(&s.minVT, h.g.vt.Load())
 			raise(&h.g.minVT, h.vt.Load())
+			h.g.own.chosenLocked()
 			h.place, h.last, h.left = i, i, 0
 			h.ready <- struct{}{}
 		}
@@ -427,11 +384,7 @@ func (s *Sched) preemptLocked(h *thread) {
 		if o == nil {
 			continue
 		}
-		ahead := o.vt.Load() - h.vt.Load()
-		if o.g != h.g {
-			ahead = o.g.vt.Load() - h.g.vt.Load()
-		}
-		if ahead > most && !o.t.Yielding() {
+		if ahead := o.aheadOf(h); ahead > most && !o.t.Yielding() {
 			victim, most = o, ahead
 		}
 	}

@@ -85,7 +85,7 @@ func (w *world) finish(n int) {
 	if w.alive.Add(-int32(n)) > 0 {
 		return
 	}
-	if n := w.s.waiting.Load(); n != 0 || len(w.s.groups) != 0 {
+	if n := w.s.waiting.Load(); n != 0 || len(w.s.top.rivals) != 0 {
 		w.t.Errorf("%d threads wait", n)
 	}
 	for i := range w.s.places {
