@@ -31,7 +31,7 @@ func (k *Kernel) makeDevices(in *inst.Inst, options string) (*vfs.Super, error) 
 	if err := o.Parse(options, total); err != nil {
 		return nil, err
 	}
-	return devfs.Another(in, &k.vm, o, k.nodes(in)...)
+	return devfs.Another(in, &k.vm, o, k.treesOf(in).devices)
 }
 
 // only makes a function that knows no other options than those, which say what

@@ -11,19 +11,9 @@ import (
 // CPU describes the processors of a machine.
 type CPU = procfs.CPU
 
-// processes makes the file system of /proc. Only inst0 is told how the machine
-// was started.
+// processes makes the file system of /proc.
 func (k *Kernel) processes(in *inst.Inst) (*vfs.Super, error) {
-	s := procfs.Sources{
-		System: &k.proc, Wall: k.Wall,
-		Release: k.linux.Release, Version: k.linux.Version,
-		Program: runs,
-		CPU:     k.CPU,
-	}
-	if in.Parent == nil {
-		s.Cmdline = func() string { return k.Cmdline }
-	}
-	return procfs.New(in, s)
+	return procfs.New(in, k.treesOf(in).processes)
 }
 
 // runs tells what p runs.

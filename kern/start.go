@@ -73,6 +73,7 @@ type Kernel struct {
 	image *erofs.Image
 	insts *inst.System
 	inst0 *inst.Inst
+	trees [2]trees // of inst0, of all others
 
 	daemon instDaemon
 
@@ -110,6 +111,7 @@ func Start(c Config) (*Kernel, error) {
 			c.Log.Noticef("%s: %s", in.Path(), fmt.Sprintf(format, args...))
 		},
 	}
+	k.makeTrees()
 	k.vm.OutOfMemory = k.proc.OutOfMemory
 	var err error
 	if k.vdso, err = vdso.New(&k.vm, c.VDSO); err != nil {
@@ -228,7 +230,7 @@ func (k *Kernel) devices(in *inst.Inst) (*vfs.Super, error) {
 	if err := k.terminals(in); err != nil {
 		return nil, err
 	}
-	return devfs.New(in, &k.vm, k.nodes(in)...)
+	return devfs.New(in, &k.vm, k.treesOf(in).devices)
 }
 
 // caller returns one who may do everything to the files of in.
@@ -242,21 +244,6 @@ func caller(in *inst.Inst) (*vfs.Caller, error) {
 
 // hasConsole reports whether the console is in's: it is inst0's.
 func (k *Kernel) hasConsole(in *inst.Inst) bool { return k.Console != nil && in.Parent == nil }
-
-// nodes returns the device nodes of an instance beside those of devfs.
-func (k *Kernel) nodes(in *inst.Inst) []devfs.Node {
-	nodes := []devfs.Node{
-		{Name: "tty", Mode: abi.S_IFCHR | 0o666, Major: majorAux, Minor: minorSelf},
-		{Name: "ptmx", Mode: abi.S_IFCHR | 0o666, Major: majorAux, Minor: minorPtmx},
-		{Name: "pts", Mode: abi.S_IFDIR | 0o755},
-	}
-	if k.hasConsole(in) {
-		nodes = append(nodes,
-			devfs.Node{Name: "ttyS0", Mode: abi.S_IFCHR | 0o620, GID: 5, Major: majorTTY, Minor: minorSerial},
-			devfs.Node{Name: "console", Mode: abi.S_IFCHR | 0o600, Major: majorAux, Minor: minorSystem})
-	}
-	return nodes
-}
 
 // terminals makes the terminals of an instance.
 func (k *Kernel) terminals(in *inst.Inst) error {

@@ -1,6 +1,6 @@
 // Package devfs makes the file system of device nodes of an instance, and the
 // devices that need no driver: null, zero, full, random and urandom. Other
-// devices are registered with vfs.RegisterChar by those who serve them; Nodes
+// devices are registered with vfs.RegisterChar by those who serve them; a Tree
 // lists their nodes.
 package devfs
 
@@ -15,16 +15,6 @@ import (
 	"mult/kern/vm"
 )
 
-// A Node is a name in the file system: a device, a directory, or a symbolic
-// link if it has a target.
-type Node struct {
-	Name         string // below the root, such as "pts" or "net/tun"
-	Mode         uint32 // with type
-	GID          uint32
-	Major, Minor uint32
-	Target       string
-}
-
 // Numbers of the devices of this package: Linux's devices.txt.
 const (
 	majorMem     = 1
@@ -35,25 +25,8 @@ const (
 	minorUrandom = 9
 )
 
-func own() []Node {
-	return []Node{
-		{Name: "null", Mode: abi.S_IFCHR | 0o666, Major: majorMem, Minor: minorNull},
-		{Name: "zero", Mode: abi.S_IFCHR | 0o666, Major: majorMem, Minor: minorZero},
-		{Name: "full", Mode: abi.S_IFCHR | 0o666, Major: majorMem, Minor: minorFull},
-		{Name: "random", Mode: abi.S_IFCHR | 0o666, Major: majorMem, Minor: minorRandom},
-		{Name: "urandom", Mode: abi.S_IFCHR | 0o666, Major: majorMem, Minor: minorUrandom},
-		{Name: "fd", Mode: abi.S_IFLNK | 0o777, Target: "/proc/self/fd"},
-		{Name: "stdin", Mode: abi.S_IFLNK | 0o777, Target: "/proc/self/fd/0"},
-		{Name: "stdout", Mode: abi.S_IFLNK | 0o777, Target: "/proc/self/fd/1"},
-		{Name: "stderr", Mode: abi.S_IFLNK | 0o777, Target: "/proc/self/fd/2"},
-		{Name: "shm", Mode: abi.S_IFDIR | abi.S_ISVTX | 0o777},
-	}
-}
-
-// New makes the file system of an instance with the nodes of this package and
-// others, in order: a directory comes before what is in it. It registers the
-// devices of this package.
-func New(in *inst.Inst, sys *vm.System, others ...Node) (*vfs.Super, error) {
+// New makes the file system of an instance, and registers the devices of this package.
+func New(in *inst.Inst, sys *vm.System, tree *Tree) (*vfs.Super, error) {
 	for _, d := range []struct {
 		minor uint32
 		dev   device
@@ -68,86 +41,15 @@ func New(in *inst.Inst, sys *vm.System, others ...Node) (*vfs.Super, error) {
 			return nil, err
 		}
 	}
-	return Another(in, sys, tmpfs.Options{Mode: 0o755}, others...)
+	return Another(in, sys, tmpfs.Options{Mode: 0o755}, tree)
 }
 
-// Another makes a further file system with the same nodes, without touching the
-// devices. Type and source in o are set.
-func Another(in *inst.Inst, sys *vm.System, o tmpfs.Options, others ...Node) (*vfs.Super, error) {
+// Another makes a further file system, without touching the devices. Type, source and
+// lower in o are set.
+func Another(in *inst.Inst, sys *vm.System, o tmpfs.Options, tree *Tree) (*vfs.Super, error) {
 	o.Type, o.Source = "devtmpfs", "devtmpfs"
-	s, err := tmpfs.New(in, sys.Memory, o)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range append(own(), others...) {
-		if err := Add(s, n); err != nil {
-			s.Unmounted()
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
-// Add makes a node in a file system that New has made: EEXIST if it is there.
-func Add(s *vfs.Super, n Node) error {
-	s.Tree.Lock()
-	defer s.Tree.Unlock()
-	dir, name, err := place(s, n.Name)
-	if err != nil {
-		return err
-	}
-	if _, err := dir.Lookup(name, true); err == nil {
-		return errno.EEXIST
-	}
-	m := &vfs.Make{Mode: n.Mode, GID: n.GID, Target: n.Target}
-	if t := n.Mode & abi.S_IFMT; t == abi.S_IFCHR || t == abi.S_IFBLK {
-		m.Rdev = abi.Mkdev(n.Major, n.Minor)
-	}
-	v, err := dir.Make(name, m)
-	if err == nil {
-		v.Release()
-	}
-	return err
-}
-
-// Remove takes a node away, if it is there.
-func Remove(s *vfs.Super, path string) {
-	s.Tree.Lock()
-	dir, name, err := place(s, path)
-	var v vfs.Node
-	if err == nil {
-		if v, err = dir.Lookup(name, true); err == nil {
-			v.Retain()
-			err = dir.Remove(name, v)
-		}
-	}
-	s.Tree.Unlock()
-	if v != nil {
-		v.Release()
-	}
-}
-
-// place returns the directory of a path and the last name.
-func place(s *vfs.Super, path string) (vfs.Dir, string, error) {
-	dir := s.Root.(vfs.Dir)
-	for {
-		i := 0
-		for i < len(path) && path[i] != '/' {
-			i++
-		}
-		if i == len(path) {
-			return dir, path, nil
-		}
-		n, err := dir.Lookup(path[:i], true)
-		if err != nil {
-			return nil, "", err
-		}
-		sub, ok := n.(vfs.Dir)
-		if !ok {
-			return nil, "", errno.ENOTDIR
-		}
-		dir, path = sub, path[i+1:]
-	}
+	o.Lower = &lower{tree, o.Mode&0o7777 | abi.S_IFDIR, o.UID, o.GID, vfs.Now()}
+	return tmpfs.New(in, sys.Memory, o)
 }
 
 // device is a device without state.

@@ -81,22 +81,18 @@ type CPU struct {
 const (
 	magic = 0x9fa0 // of statfs(2)
 
-	treeCharge = 24 << 10 // Heap for the tables of an instance
-	nodeCharge = 512      // Heap for a node
+	fsCharge   = 1024 // Heap for a file system
+	nodeCharge = 512  // Heap for a node
 )
 
 // fs is the /proc of an instance.
 type fs struct {
+	*Tree  // [const]
 	super  vfs.Super
 	in     *inst.Inst   // [const]
-	src    Sources      // [const]
 	procs  *proc.Table  // [const]
 	bootID string       // [const]
 	now    abi.Timespec // [const] when it was mounted
-	pid    *entry       // [const] directory of a process
-	task   *entry       // [const] directory of a thread
-	fd     *entry       // [const] link to an open file
-	fdinfo *entry       // [const]
 	idle   atomic.Int64 // nodes without users
 
 	mu    sync.Mutex
@@ -104,14 +100,14 @@ type fs struct {
 	most  int           // [Tree] of nodes: see inst.Shrink
 }
 
-// New makes the file system of an instance.
-func New(in *inst.Inst, src Sources) (*vfs.Super, error) {
-	if !in.Charge(inst.Heap, treeCharge+nodeCharge) {
+// New makes the file system of an instance, whose files are those of tr.
+func New(in *inst.Inst, tr *Tree) (*vfs.Super, error) {
+	if !in.Charge(inst.Heap, fsCharge+nodeCharge) {
 		return nil, errno.ENOMEM
 	}
-	f := &fs{in: in, src: src, procs: proc.TableOf(in), now: vfs.Now(), nodes: make(map[key]inode)}
+	f := &fs{Tree: tr, in: in, procs: proc.TableOf(in), now: vfs.Now(), nodes: make(map[key]inode)}
 	f.bootID = f.uuid()
-	root := f.tree()
+	root := tr.root
 	f.super.Type, f.super.Source, f.super.Inst = "proc", "proc", in
 	f.super.Dev = vfs.NextDev(in)
 	n := newInode(root)
@@ -123,7 +119,7 @@ func New(in *inst.Inst, src Sources) (*vfs.Super, error) {
 	f.super.Unmounted = func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		in.Uncharge(inst.Heap, treeCharge+int64(len(f.nodes))*nodeCharge)
+		in.Uncharge(inst.Heap, fsCharge+int64(len(f.nodes))*nodeCharge)
 		clear(f.nodes)
 	}
 	return &f.super, nil

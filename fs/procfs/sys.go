@@ -15,31 +15,34 @@ import (
 )
 
 // sys makes /proc/sys. Only the names can be changed.
-func (f *fs) sys() *entry {
+func sys(src Sources) *entry {
 	line := func(name, s string) *entry { return fixed(name, constant(s+"\n")) }
 	num := func(name string, n int) *entry { return line(name, strconv.Itoa(n)) }
 	// limit is a number that the instance's limit is, or what any instance has at most.
 	limit := func(name string, r inst.Resource, most int64) *entry {
 		return fixed(name, func(b *buffer, x *target) error {
-			b.f("%d\n", min(f.in.Limit(r), most))
+			b.f("%d\n", min(x.fs.in.Limit(r), most))
 			return nil
 		})
 	}
 	return dirEntry("sys",
 		dirEntry("kernel",
-			f.name("hostname", host.Name, host.SetName),
-			f.name("domainname", host.Domain, host.SetDomain),
+			nameFile("hostname", host.Name, host.SetName),
+			nameFile("domainname", host.Domain, host.SetDomain),
 			line("ostype", "Linux"),
-			line("osrelease", f.src.Release),
-			line("version", f.src.Version),
+			line("osrelease", src.Release),
+			line("version", src.Version),
 			num("pid_max", proc.MaxPID), // numbers go up to there, however few there may be at once
 			limit("threads-max", inst.Threads, proc.MaxPID-1),
 			num("ngroups_max", proc.MaxGroups),
 			num("cap_last_cap", proc.CAP_LAST),
 			dirEntry("random",
-				line("boot_id", f.bootID),
-				fixed("uuid", func(b *buffer, _ *target) error {
-					b.text(f.uuid() + "\n")
+				fixed("boot_id", func(b *buffer, x *target) error {
+					b.text(x.fs.bootID + "\n")
+					return nil
+				}),
+				fixed("uuid", func(b *buffer, x *target) error {
+					b.text(x.fs.uuid() + "\n")
 					return nil
 				}),
 				// The generator has all it can have from the start.
@@ -47,8 +50,8 @@ func (f *fs) sys() *entry {
 			),
 			dirEntry("pty",
 				limit("max", inst.Ptys, tty.MaxPtys),
-				fixed("nr", func(b *buffer, _ *target) error {
-					b.f("%d\n", f.in.Used(inst.Ptys))
+				fixed("nr", func(b *buffer, x *target) error {
+					b.f("%d\n", x.fs.in.Used(inst.Ptys))
 					return nil
 				}),
 			),
@@ -60,8 +63,8 @@ func (f *fs) sys() *entry {
 		),
 		dirEntry("fs",
 			limit("file-max", inst.Files, inst.NoLimit),
-			fixed("file-nr", func(b *buffer, _ *target) error {
-				b.f("%d\t0\t%d\n", f.in.Used(inst.Files), f.in.Limit(inst.Files))
+			fixed("file-nr", func(b *buffer, x *target) error {
+				b.f("%d\t0\t%d\n", x.fs.in.Used(inst.Files), x.fs.in.Limit(inst.Files))
 				return nil
 			}),
 			limit("mount-max", inst.Mounts, inst.NoLimit),
@@ -71,20 +74,20 @@ func (f *fs) sys() *entry {
 	)
 }
 
-// name is a file with a name of the host.
-func (f *fs) name(name string, get func(in *inst.Inst) string, set func(in *inst.Inst, s string) error) *entry {
+// nameFile is a file with a name of the host.
+func nameFile(name string, get func(in *inst.Inst) string, set func(in *inst.Inst, s string) error) *entry {
 	return &entry{
 		name: name, mode: abi.S_IFREG | 0o644,
-		text: func(b *buffer, _ *target) error {
-			b.text(get(f.in) + "\n")
+		text: func(b *buffer, x *target) error {
+			b.text(get(x.fs.in) + "\n")
 			return nil
 		},
 		// As proc_dostring of Linux: a line, and not more than there is room for.
-		write: func(_ *proc.Thread, _ *target, data string) error {
+		write: func(_ *proc.Thread, x *target, data string) error {
 			if i := strings.IndexAny(data, "\n\x00"); i >= 0 {
 				data = data[:i]
 			}
-			return set(f.in, strings.Clone(data[:min(len(data), host.MaxName)]))
+			return set(x.fs.in, strings.Clone(data[:min(len(data), host.MaxName)]))
 		},
 	}
 }

@@ -84,10 +84,11 @@ func (x *target) mayLook(c *proc.Cred, t *proc.Thread) error {
 
 // processes are the directories of processes. As on Linux the number of any
 // thread can be looked up, but only those of processes are listed.
-func (f *fs) processes() *numbers {
+func processes() *numbers {
 	return &numbers{
 		typ: abi.DT_DIR,
-		get: func(_ *target, n int) (*entry, target, error) {
+		get: func(x *target, n int) (*entry, target, error) {
+			f := x.fs
 			p := f.procs.Find(n)
 			if p == nil {
 				t := f.procs.FindThread(n)
@@ -98,7 +99,8 @@ func (f *fs) processes() *numbers {
 			}
 			return f.pid, target{fs: f, pid: p.PID, tid: n, started: p.Started()}, nil
 		},
-		next: func(_ *target, n int, emit func(int, uint64) bool) {
+		next: func(x *target, n int, emit func(int, uint64) bool) {
+			f := x.fs
 			for p := f.procs.Next(n); p != nil; p = f.procs.Next(p.PID + 1) {
 				x := target{fs: f, pid: p.PID, tid: p.PID}
 				if !emit(p.PID, x.ino(f.pid)) {
@@ -113,7 +115,7 @@ func (f *fs) processes() *numbers {
 const taskBatch = 32
 
 // tasks are the threads of a process.
-func (f *fs) tasks() *numbers {
+func tasks() *numbers {
 	return &numbers{
 		typ: abi.DT_DIR,
 		get: func(x *target, n int) (*entry, target, error) {
@@ -122,7 +124,7 @@ func (f *fs) tasks() *numbers {
 			if y.proc() == nil {
 				return nil, y, errno.ENOENT
 			}
-			return f.task, y, nil
+			return x.fs.task, y, nil
 		},
 		next: func(x *target, n int, emit func(int, uint64) bool) {
 			p := x.proc()
@@ -132,7 +134,7 @@ func (f *fs) tasks() *numbers {
 			show := func(tid int) bool {
 				y := *x
 				y.tid, y.thread = tid, true
-				return emit(tid, y.ino(f.task))
+				return emit(tid, y.ino(x.fs.task))
 			}
 			// The first thread is shown as long as the process is there.
 			first := p.PID

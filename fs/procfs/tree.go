@@ -5,19 +5,31 @@ import (
 	"mult/kern/abi"
 )
 
-// tree makes the entries of an instance and returns the root.
-func (f *fs) tree() *entry {
-	f.fd = &entry{mode: abi.S_IFLNK | 0o700, file: openFD}
-	f.fdinfo = &entry{mode: abi.S_IFREG | 0o400, private: true, text: fdinfo}
-	f.task = numbered(&entry{mode: abi.S_IFDIR | 0o555, files: []*entry{
+// A Tree says which files there are and what makes their content. It never changes, and
+// has nothing of an instance, so that all can have it in common.
+type Tree struct {
+	src    Sources // [const]
+	root   *entry  // [const]
+	pid    *entry  // [const] directory of a process
+	task   *entry  // [const] directory of a thread
+	fd     *entry  // [const] link to an open file
+	fdinfo *entry  // [const]
+}
+
+// NewTree makes a Tree.
+func NewTree(src Sources) *Tree {
+	tr := &Tree{src: src}
+	tr.fd = &entry{mode: abi.S_IFLNK | 0o700, file: openFD}
+	tr.fdinfo = &entry{mode: abi.S_IFREG | 0o400, private: true, text: fdinfo}
+	tr.task = numbered(&entry{mode: abi.S_IFDIR | 0o555, files: []*entry{
 		{name: "stat", mode: abi.S_IFREG | 0o444, text: taskStat},
 		{name: "status", mode: abi.S_IFREG | 0o444, text: status},
 		{name: "comm", mode: abi.S_IFREG | 0o644, text: comm, write: setComm},
 	}})
-	f.pid = numbered(&entry{mode: abi.S_IFDIR | 0o555, files: []*entry{
-		{name: "task", mode: abi.S_IFDIR | 0o555, numbers: f.tasks()},
-		{name: "fd", mode: abi.S_IFDIR | 0o500, numbers: descriptors(f.fd, abi.DT_LNK)},
-		{name: "fdinfo", mode: abi.S_IFDIR | 0o555, numbers: descriptors(f.fdinfo, abi.DT_REG)},
+	tr.pid = numbered(&entry{mode: abi.S_IFDIR | 0o555, files: []*entry{
+		{name: "task", mode: abi.S_IFDIR | 0o555, numbers: tasks()},
+		{name: "fd", mode: abi.S_IFDIR | 0o500, numbers: descriptors(tr.fd, abi.DT_LNK)},
+		{name: "fdinfo", mode: abi.S_IFDIR | 0o555, numbers: descriptors(tr.fdinfo, abi.DT_REG)},
 		{name: "environ", mode: abi.S_IFREG | 0o400, private: true, pieces: environ},
 		{name: "auxv", mode: abi.S_IFREG | 0o400, private: true, text: auxv},
 		{name: "status", mode: abi.S_IFREG | 0o444, text: status},
@@ -51,11 +63,12 @@ func (f *fs) tree() *entry {
 		{name: "partitions", mode: abi.S_IFREG | 0o444, text: constant("")},
 		{name: "swaps", mode: abi.S_IFREG | 0o444, text: constant("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")},
 	}
-	if f.src.Cmdline != nil {
+	if tr.src.Cmdline != nil {
 		files = append(files, &entry{name: "cmdline", mode: abi.S_IFREG | 0o444, text: bootCmdline})
 	}
-	files = append(files, f.sys())
-	return numbered(&entry{mode: abi.S_IFDIR | 0o555, ino: 1, files: files, numbers: f.processes()})
+	files = append(files, sys(src))
+	tr.root = numbered(&entry{mode: abi.S_IFDIR | 0o555, ino: 1, files: files, numbers: processes()})
+	return tr
 }
 
 // numbered gives inode numbers to a directory of processes or of the instance,

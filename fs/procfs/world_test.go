@@ -103,11 +103,11 @@ func (w *world) start(name string, f func(t *proc.Thread)) *inst.Inst {
 	if err := vfs.MountRoot(root, 0); err != nil {
 		w.t.Fatal(err)
 	}
-	pr, err := New(in, Sources{
+	pr, err := New(in, NewTree(Sources{
 		System: w.sys, Wall: func() int64 { return 1e18 + w.sys.Now() },
 		Release: "6.1.0-test", Version: "test", Program: w.program,
 		CPU: func() CPU { return CPU{Vendor: "Test", Flags: []string{"fpu", "sse"}} },
-	})
+	}))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -46,12 +46,12 @@ func boot(t *testing.T, init func(th *proc.Thread, c *tty.Console)) {
 		}
 	}
 	chr := uint32(abi.S_IFCHR | 0o666)
-	root, err := devfs.New(in, vsys,
+	root, err := devfs.New(in, vsys, devfs.NewTree(
 		devfs.Node{Name: "pts", Mode: abi.S_IFDIR | 0o755},
 		devfs.Node{Name: "ptmx", Mode: chr, Major: 5, Minor: 2},
 		devfs.Node{Name: "tty", Mode: chr, Major: 5, Minor: 0},
 		devfs.Node{Name: "console", Mode: chr, Major: 5, Minor: 1},
-		devfs.Node{Name: "ttyS0", Mode: chr, Major: 4, Minor: 64})
+		devfs.Node{Name: "ttyS0", Mode: chr, Major: 4, Minor: 64}))
 	must(err)
 	must(vfs.MountRoot(root, 0))
 	must(Register(in, &con.TTY))
