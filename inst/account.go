@@ -34,13 +34,21 @@ const NoLimit = math.MaxInt64
 // account is what an instance, with all below it, has of a resource.
 type account struct{ used, limit, refused atomic.Int64 }
 
+// allows reports whether n more than u are within the limit; if not, that is counted.
+func (a *account) allows(u, n int64) bool {
+	if u > a.limit.Load()-n {
+		a.refused.Add(1)
+		return false
+	}
+	return true
+}
+
 // take adds n if the limit allows it.
 func (a *account) take(n int64) bool {
 	for {
 		// What is refused must not be seen by others that charge.
 		u := a.used.Load()
-		if u > a.limit.Load()-n {
-			a.refused.Add(1)
+		if !a.allows(u, n) {
 			return false
 		}
 		if a.used.CompareAndSwap(u, u+n) {
@@ -52,9 +60,21 @@ func (a *account) take(n int64) bool {
 // Charge takes n of a resource for in, and so for all above it; it reports false,
 // and takes nothing, if the limit of one of them doesn't allow it. The caller hands
 // the same amount back by Uncharge when what it was taken for is gone.
+//
+// What one above refuses must not be seen by others, who could be refused for it by a
+// limit below that. So all are asked before anything is taken. Somebody may still get the
+// last of one above in between, and what was taken below is seen until it is handed back;
+// but then that one has less than n left, and others that come at this moment can't count
+// on it either. Taking goes from below upwards, so nobody sees it who doesn't hang below
+// the one in the way, on the side of in.
 func (in *Inst) Charge(r Resource, n int64) bool {
 	if r == Heap && in.sys.Full != nil && in.sys.Full() {
 		return false
+	}
+	for a := in; a != nil; a = a.Parent {
+		if acc := &a.account[r]; !acc.allows(acc.used.Load(), n) {
+			return false
+		}
 	}
 	for a := in; a != nil; a = a.Parent {
 		if !a.account[r].take(n) {

@@ -1,6 +1,9 @@
 package inst
 
-import "testing"
+import (
+	"sync"
+	"testing"
+)
 
 // tree makes inst0 with two children, the first of which has one of its own.
 func tree(t *testing.T, sys *System) (root, a, b, below *Inst) {
@@ -122,29 +125,75 @@ func TestFull(t *testing.T) {
 // TestRefusedUnseen charges too much again and again; others that charge little
 // meanwhile must not be refused for it.
 func TestRefusedUnseen(t *testing.T) {
-	_, a, _, _ := tree(t, NewSystem(nil))
-	a.SetLimit(Heap, a.Used(Heap)+1000)
-	stop, done := make(chan bool), make(chan bool)
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				if a.Charge(Heap, 1001) {
-					panic("more than the limit")
-				}
+	for _, tt := range []struct {
+		name         string
+		limit        [3]int64 // of root, a and below, beyond what they have
+		big, small   int      // who charges: 0 root, 1 a, 2 below
+		much, little int64
+	}{
+		{"its own limit", [3]int64{1e6, 1000, 1e6}, 1, 1, 1001, 1},
+		{"that of one above", [3]int64{1e6, 500, 1000}, 2, 2, 900, 101},
+		{"that of the top", [3]int64{500, 1000, 1e6}, 2, 2, 900, 101},
+		{"seen from one above", [3]int64{500, 1000, 1e6}, 2, 1, 900, 101},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root, a, _, below := tree(t, NewSystem(nil))
+			all := []*Inst{root, a, below}
+			for i, in := range all {
+				in.SetLimit(Heap, in.Used(Heap)+tt.limit[i])
 			}
-		}
-	}()
-	for range 100000 {
-		if !a.Charge(Heap, 1) {
-			t.Error("refused for what another wanted")
-			break
-		}
-		a.Uncharge(Heap, 1)
+			big, small := all[tt.big], all[tt.small]
+			stop, done := make(chan bool), make(chan bool)
+			go func() {
+				defer close(done)
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						if big.Charge(Heap, tt.much) {
+							panic("more than the limit")
+						}
+					}
+				}
+			}()
+			for range 100000 {
+				if !small.Charge(Heap, tt.little) {
+					t.Error("refused for what another wanted")
+					break
+				}
+				small.Uncharge(Heap, tt.little)
+			}
+			close(stop)
+			<-done
+		})
 	}
-	close(stop)
-	<-done
+}
+
+// TestChargedTogether charges two instances at the limit of the one above them: never more
+// than that, and all comes back.
+func TestChargedTogether(t *testing.T) {
+	root, a, b, below := tree(t, NewSystem(nil))
+	root.SetLimit(Frames, 10)
+	var all sync.WaitGroup
+	for _, in := range []*Inst{a, b, below} {
+		for range 2 {
+			all.Go(func() {
+				for range 20000 {
+					if in.Charge(Frames, 3) {
+						if n := root.Used(Frames); n > 10 {
+							t.Errorf("%d are used", n)
+						}
+						in.Uncharge(Frames, 3)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	for _, in := range []*Inst{root, a, b, below} {
+		if n := in.Used(Frames); n != 0 {
+			t.Errorf("%s still has %d", in.Name(), n)
+		}
+	}
 }
