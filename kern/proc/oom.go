@@ -86,8 +86,8 @@ func waitFreed(sp *vm.Space) bool {
 // overShare returns the instance that pays when in gets no memory, with a
 // reference.
 func (s *System) overShare(in *inst.Inst) *inst.Inst {
-	top := in
-	for top.Parent != nil && top.Used(inst.Frames) < top.Limit(inst.Frames) {
+	top := in // whose own limit is in the way, or inst0
+	for top.Parent != nil && top.Used(inst.Frames) < top.OwnLimit(inst.Frames) {
 		top = top.Parent
 	}
 	n := int64(0)

@@ -268,38 +268,63 @@ func TestOOMShare(t *testing.T) {
 }
 
 // TestOOMBelow has an instance at its limit with most of what it may have in one of
-// its children; the other asks. Who is outside has more, and nothing to do with it.
+// its children; the other asks, which has no limit of its own. Who is outside has more, and
+// nothing to do with it.
 func TestOOMBelow(t *testing.T) {
-	w := newOOMWorld(t)
-	root := w.instance("root")
-	outside, mid := insttest.Child(t, root, "outside"), insttest.Child(t, root, "mid")
-	a, b := insttest.Child(t, mid, "a"), insttest.Child(t, mid, "b")
-	full, done := make(chan bool, 2), make(chan bool)
-	w.start(root, func(p *Thread) { <-done })
-	for _, in := range []*inst.Inst{outside, a} {
-		pages := map[*inst.Inst]int{outside: 600, a: 300}[in]
-		w.start(in, func(p *Thread) {
-			w.hog(p, "large", pages, 0)
-			full <- true
-			<-done
+	for _, tt := range []struct {
+		name  string
+		a, b  int // pages of the children's processes
+		more  int // pages that there may be beside, in all
+		limit int // of b beyond what it has; 0: none
+		want  []string
+	}{
+		{"no room", 300, 0, 0, 0, []string{"a large"}},
+		{"most with one", 300, 200, -150, 0, []string{"a large"}},
+		{"less than one has", 300, 200, -350, 0, []string{"a large", "b large"}}, // it was lowered
+		{"most with who asks", 200, 300, 0, 0, []string{"b large"}},
+		{"its own limit", 300, 200, 1000, 10, []string{"b large"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newOOMWorld(t)
+			root := w.instance("root")
+			outside, mid := insttest.Child(t, root, "outside"), insttest.Child(t, root, "mid")
+			a, b := insttest.Child(t, mid, "a"), insttest.Child(t, mid, "b")
+			full, done, ask := make(chan bool, 2), make(chan bool), make(chan bool)
+			w.start(root, func(p *Thread) { <-done })
+			for _, in := range []*inst.Inst{outside, a} {
+				pages := map[*inst.Inst]int{outside: 600, a: tt.a}[in]
+				w.start(in, func(p *Thread) {
+					w.hog(p, "large", pages, 0)
+					full <- true
+					<-done
+				})
+				<-full
+			}
+			w.start(b, func(p *Thread) {
+				defer close(done)
+				w.hog(p, "large", tt.b, 0)
+				full <- true
+				<-ask
+				if n := touch(p, 20); n != 20 {
+					w.t.Errorf("it got %d pages", n)
+				}
+			})
+			<-full
+			mid.SetLimit(inst.Frames, mid.Used(inst.Frames)+int64(tt.more))
+			if tt.limit != 0 {
+				b.SetLimit(inst.Frames, b.Used(inst.Frames)+int64(tt.limit))
+			}
+			close(ask)
+			for range 4 {
+				<-w.world.ended
+			}
+			if got := w.ended(); !slices.Equal(got, tt.want) {
+				t.Errorf("ended %v, want %v", got, tt.want)
+			}
+			for _, in := range []*inst.Inst{b, a, mid, outside, root} {
+				w.check(in)
+			}
 		})
-		<-full
-	}
-	mid.SetLimit(inst.Frames, mid.Used(inst.Frames)+100)
-	w.start(b, func(p *Thread) {
-		defer close(done)
-		if n := touch(p, 200); n != 200 {
-			w.t.Errorf("it got %d pages", n)
-		}
-	})
-	for range 4 {
-		<-w.world.ended
-	}
-	if got := w.ended(); !slices.Equal(got, []string{"a large"}) {
-		t.Errorf("ended %v", got)
-	}
-	for _, in := range []*inst.Inst{b, a, mid, outside, root} {
-		w.check(in)
 	}
 }
 
