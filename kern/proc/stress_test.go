@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"slices"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -199,6 +200,29 @@ func TestNumbers(t *testing.T) {
 	}
 	tab.putNumberLocked(n)
 	tab.mu.Unlock()
+	w.check(in)
+}
+
+// TestNext goes through processes whose numbers are close and far apart.
+func TestNext(t *testing.T) {
+	w := newWorld(t)
+	in := w.instance("next")
+	tab := TableOf(in)
+	want := []int{1, 2, 3, 300, 301, 20000, maxNumbers - 1}
+	for _, n := range want {
+		tab.numbers[n] = &number{proc: &Proc{PID: n}}
+	}
+	tab.numbers[4] = &number{thread: &Thread{}}
+	tab.procs = len(want)
+	var got []int
+	for p := tab.Next(0); p != nil; p = tab.Next(p.PID + 1) {
+		got = append(got, p.PID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("processes %v, want %v", got, want)
+	}
+	clear(tab.numbers)
+	tab.procs = 0
 	w.check(in)
 }
 

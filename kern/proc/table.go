@@ -250,12 +250,19 @@ func (tab *Table) Next(pid int) *Proc {
 	if tab.procs == 0 {
 		return nil
 	}
-	for ; pid < maxNumbers; pid++ {
+	// Close by, or, when numbers are far apart, among those that there are.
+	for end := min(pid+len(tab.numbers), maxNumbers); pid < end; pid++ {
 		if p := tab.findLocked(pid); p != nil {
 			return p
 		}
 	}
-	return nil
+	var next *Proc
+	for n, e := range tab.numbers {
+		if e.proc != nil && n >= pid && (next == nil || n < next.PID) {
+			next = e.proc
+		}
+	}
+	return next
 }
 
 // Procs returns all processes, zombies included, by number.
