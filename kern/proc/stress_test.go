@@ -1,8 +1,8 @@
 package proc
 
 import (
-	"slices"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
