@@ -48,11 +48,18 @@ const (
 
 // A Sched schedules the threads of a machine. It implements proc.Scheduler.
 type Sched struct {
-	places  []atomic.Pointer[thread] // [const] who has the grants; nil: free
-	waiting atomic.Int32             // threads in Enter
+	places  []place      // [const] the grants
+	waiting atomic.Int32 // threads in Enter
 
 	mu  sync.Mutex
 	top group // above all instances
+}
+
+// A place is a grant: who has it; nil: it is free. It has a line of the caches of its
+// own, so that a processor with work for itself doesn't wait for another.
+type place struct {
+	atomic.Pointer[thread]
+	_ [56]byte
 }
 
 // thread is what sched knows of a thread.
@@ -77,7 +84,7 @@ func (h *thread) spot() *int            { return &h.at }
 
 // New returns a scheduler for a number of processors.
 func New(cpus int) *Sched {
-	s := &Sched{places: make([]atomic.Pointer[thread], cpus)}
+	s := &Sched{places: make([]place, cpus)}
 	s.initTop()
 	return s
 }
