@@ -109,7 +109,7 @@ func instctl() *cobra.Command {
 	c := &cobra.Command{Use: "instctl", Short: "manage the instances below this one"}
 	var grace time.Duration
 	withGrace := func(c *cobra.Command) *cobra.Command {
-		c.Flags().DurationVarP(&grace, "grace", "g", 10*time.Second, "how long it may take before it is killed")
+		c.Flags().DurationVarP(&grace, "grace", "g", 20*time.Second, "how long it may take before it is killed")
 		return c
 	}
 	var restartFile string
