@@ -124,8 +124,10 @@ same no_recursion 1 "$(instctl exec auto instctl list | grep -c running)"
 instctl exec web sh -c 'trap "" TERM; while :; do sleep 1; done &'
 instctl stop -g 500ms web
 same stopped 'instctl: there is no instance "web"; 1' "$(error instctl show web)"
-(sleep 1; instctl destroy db) &
-same wait 137 "$(instctl wait db; echo $?)"
+(instctl wait db; echo $? >/tmp/wait) &
+until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q '\[instance]'; do sleep 0.1; done
+instctl destroy db
 wait
+same wait 137 "$(cat /tmp/wait)"
 instctl stop --all
 same end "" "$(instctl list | tail -n +2)"
