@@ -29,12 +29,22 @@ func echoes(u *user) {
 	}
 }
 
+// says writes, and stays.
+func says(u *user) {
+	if u.step == 0 {
+		u.data = []byte("last words")
+		u.call(nrWrite, 1, u.at, uint64(len(u.data)))
+		return
+	}
+	u.call(nrPause)
+}
+
 // manageExec is manage with programs to execute.
 func manageExec(t *testing.T) *managed {
 	m := &managed{come: make(chan *client)}
 	m.world = start(t, map[string][]byte{
-		"bin/echo": program(entry(1)), "bin/pause": program(entry(2)), "bin/text": []byte("text"),
-	}, clients(m.come), echoes, sleeps)
+		"bin/echo": program(entry(1)), "bin/pause": program(entry(2)), "bin/say": program(entry(3)), "bin/text": []byte("text"),
+	}, clients(m.come), echoes, sleeps, says)
 	m.top = m.forkInst(m.k.inst0, "top")
 	return m
 }
@@ -117,7 +127,6 @@ func TestExec(t *testing.T) {
 	if n != abi.InstStateSize || s.ID != 2 || s.State != abi.INST_DEAD || proc.Status(s.Exit) != proc.ExitStatus(3) {
 		t.Errorf("%d, %+v", n, s)
 	}
-	const callClose = 3
 	for _, fd := range []int32{x.In, x.Out, x.Err, x.Watch} {
 		if n := c.call(nil, callClose, uint64(fd)); n != 0 {
 			t.Error(fd, n)
@@ -277,6 +286,170 @@ func TestExecEnd(t *testing.T) {
 		proctest.Until(func() bool { return proc.TableOf(b.in).Counts().Procs == 2 })
 		close(b.calls)
 		m.gone(b.in)
+		m.finish()
+	}
+}
+
+// fionread is how many bytes can be read from fd.
+func (c *client) fionread(fd int32) int {
+	if n := c.call(nil, nrIoctl, uint64(fd), abi.FIONREAD, spare); n != 0 {
+		return int(n)
+	}
+	return int(binary.LittleEndian.Uint32(c.memory(spare, 4)))
+}
+
+// TestLastWords reads what a program has written last when its instance is gone.
+func TestLastWords(t *testing.T) {
+	for _, flags := range []uint64{0, abi.INST_TTY} {
+		m := manageExec(t)
+		c := m.top
+		free := c.in.Used(inst.Heap)
+		for i, tt := range []struct {
+			limit bool // the owner has no memory for it
+			close bool // nobody reads it
+			want  string
+		}{{want: "last words"}, {close: true}, {limit: true}} {
+			a := m.forkInst(c.in, "a")
+			pid, x, text := c.exec("a", "/bin/say", flags)
+			if pid != 2 {
+				t.Fatal(pid, text)
+			}
+			out := x.Out
+			if flags != 0 {
+				out = x.In
+			}
+			proctest.Until(func() bool { return c.fionread(out) == len("last words") })
+			if tt.limit {
+				c.in.SetLimit(inst.Heap, 1)
+			}
+			m.k.Kill(a.in)
+			close(a.calls)
+			m.gone(a.in)
+			c.in.SetLimit(inst.Heap, inst.NoLimit)
+			if !tt.close {
+				n, got := c.read(out)
+				for more := n; more > 0; { // in pieces
+					var s string
+					more, s = c.read(out)
+					got += s
+				}
+				if got != tt.want {
+					t.Errorf("%d: %d, %q, want %q", i, n, got, tt.want)
+				}
+			}
+			for _, fd := range []int32{x.In, x.Out, x.Err, x.Watch} {
+				if fd >= 0 {
+					c.call(nil, callClose, uint64(fd))
+				}
+			}
+		}
+		if n := c.in.Used(inst.Heap); n != free {
+			t.Errorf("%d bytes are charged, before it was %d", n, free)
+		}
+		m.finish()
+	}
+}
+
+// TestReadFreed reads a stream between the end of an instance and that of its members.
+func TestReadFreed(t *testing.T) {
+	for _, flags := range []uint64{0, abi.INST_TTY} {
+		m := manageExec(t)
+		c := m.top
+		ended := make(chan *inst.Inst, 1)
+		m.k.insts.Reap = func(in *inst.Inst) { ended <- in }
+		a := m.forkInst(c.in, "a")
+		pid, x, text := c.exec("a", "/bin/say", flags)
+		if pid != 2 {
+			t.Fatal(pid, text)
+		}
+		out := x.Out
+		if flags != 0 {
+			out = x.In
+		}
+		proctest.Until(func() bool { return c.fionread(out) == len("last words") })
+		m.k.Kill(a.in)
+		close(a.calls)
+		over := dead(a.in)
+		a.in.Release()
+		in := <-ended
+		m.k.insts.Reap = m.k.reap
+		c.call(nil, nrFcntl, uint64(out), 4, 0o4000)
+		if n, _ := c.read(out); n != -int64(errno.EAGAIN) {
+			t.Errorf("without waiting: %d", n)
+		}
+		c.call(nil, nrFcntl, uint64(out), 4, 0)
+		read := make(chan string)
+		go func() {
+			_, s := c.read(out)
+			read <- s
+		}()
+		owner := proc.TableOf(c.in).Find(1)
+		proctest.Until(func() bool { return owner.Stat().State == 'S' })
+		m.k.reap(in)
+		if s := <-read; s != "last words" {
+			t.Errorf("it reads %q", s)
+		}
+		<-over
+		m.finish()
+	}
+}
+
+// TestStreamIoctl tries all ioctls of terminals on a stream: only those that are about the
+// line reach it, and the owner has no terminal by them.
+func TestStreamIoctl(t *testing.T) {
+	const (
+		tcgets, tcsetsf, tcgeta, tcsetaf, tcgets2, tcsetsf2 = 0x5401, 0x5404, 0x5405, 0x5408, 0x802c542a, 0x402c542d
+		winsize, setWinsize, outq                           = 0x5413, 0x5414, 0x5411
+	)
+	allowed := []uint64{winsize, setWinsize, outq, abi.FIONREAD, tcgets, tcgeta, tcgets2}
+	for n := uint64(tcgets + 1); n <= tcsetsf; n++ {
+		allowed = append(allowed, n)
+	}
+	for n := uint64(tcgeta + 1); n <= tcsetaf; n++ {
+		allowed = append(allowed, n)
+	}
+	for n := uint64(tcgets2&0xffff + 1); n <= tcsetsf2&0xffff; n++ {
+		allowed = append(allowed, 0x402c0000|n)
+	}
+	for _, flags := range []uint64{0, abi.INST_TTY} {
+		m := manageExec(t)
+		c := m.top
+		a := m.forkInst(c.in, "a")
+		pid, x, text := c.exec("a", "/bin/pause", flags)
+		if pid != 2 {
+			t.Fatal(pid, text)
+		}
+		var list []uint64
+		for n := range uint64(0x100) {
+			for _, kind := range []uint64{0, 0x80040000, 0x40040000, 0x802c0000, 0x402c0000} {
+				list = append(list, kind|0x5400|n)
+			}
+		}
+		// Twice: so that each comes also after all the others.
+		for _, n := range append(list, list...) {
+			switch n {
+			case 0x5421, 0x5450, 0x5451, 0x5452: // FIONBIO, FIONCLEX, FIOCLEX, FIOASYNC are the descriptor's
+				continue
+			}
+			want := -int64(errno.ENOTTY)
+			if slices.Contains(allowed, n) && (flags != 0 || n == abi.FIONREAD) {
+				want = 0
+			}
+			// What is set is what was there: a terminal's settings, or zeros.
+			if got := c.call(nil, nrIoctl, uint64(x.In), n, spare); got != want {
+				t.Errorf("flags %d, ioctl %#x: %d, want %d", flags, n, got, want)
+			}
+		}
+		if s := proc.TableOf(c.in).Find(1).Session(); s.Terminal() != nil {
+			t.Error("the owner has a terminal of the other instance")
+		}
+		// It can't be opened once more either.
+		if n := c.call([]byte(fmt.Sprintf("/proc/self/fd/%d\x00", x.In)), 2, 0x401000, abi.O_RDWR); n >= 0 {
+			t.Errorf("opened again: %d", n)
+		}
+		m.k.Kill(a.in)
+		close(a.calls)
+		m.gone(a.in)
 		m.finish()
 	}
 }

@@ -104,7 +104,7 @@ func (x *instExec) give(f *file.File, fd int) error {
 
 // keep makes a stream to a file of the instance, whose reference it takes over.
 func (x *instExec) keep(end *file.File) error {
-	f, err := instfile.OpenStream(x.c.t, x.in, end)
+	f, err := instfile.OpenStream(x.c.t, x.in, end, tty.OfLine)
 	if err == nil {
 		x.ours = append(x.ours, f)
 	}

@@ -57,3 +57,15 @@ const (
 	tcioff = 2
 	tcion  = 3
 )
+
+// OfLine reports whether an ioctl of a pseudo terminal's master tells or changes nothing but
+// the line: its settings, its size, what is on its way. The caller's session, privileges and
+// descriptors have no part in these, so that he may be of another instance.
+func OfLine(cmd uint32) bool {
+	switch cmd {
+	case tcgets, tcsets, tcsetsw, tcsetsf, tcgeta, tcseta, tcsetaw, tcsetaf,
+		tcgets2, tcsets2, tcsetsw2, tcsetsf2, tiocgwinsz, tiocswinsz, fionread, tiocoutq:
+		return true
+	}
+	return false
+}
