@@ -53,6 +53,15 @@ func (in *Inst) Path() string {
 	return path
 }
 
+// Line returns the numbers of the instances from inst0 down to in.
+func (in *Inst) Line() []uint64 {
+	ids := make([]uint64, in.Depth+1)
+	for a := in; a != nil; a = a.Parent {
+		ids[a.Depth] = a.ID
+	}
+	return ids
+}
+
 // Next continues the walk that System.First begins. in may have ended meanwhile.
 func (in *Inst) Next() *Inst { return in.next.Load() }
 

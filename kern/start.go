@@ -3,6 +3,7 @@ package kern
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"mult/arch"
 	"mult/fs/devfs"
@@ -108,7 +109,9 @@ func Start(c Config) (*Kernel, error) {
 		VM: &k.vm, Run: k.linux.Thread, Sched: k.sched, Parts: k.parts(),
 		InitExited: k.initExited, Clock: c.Clock, Ticks: c.Ticks, TickTime: c.TickTime,
 		Log: func(in *inst.Inst, format string, args ...any) {
-			c.Log.Noticef("%s: %s", in.Path(), fmt.Sprintf(format, args...))
+			// A program's name may have line ends, and is not to begin another line.
+			text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")
+			c.Log.PrintfOf(in.Line(), klog.Notice, "%s: %s", in.Path(), text)
 		},
 	}
 	k.makeTrees()

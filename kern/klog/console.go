@@ -41,7 +41,7 @@ func (l *Log) Flush() {
 	l.line = l.line[:0]
 	l.partial.Unlock()
 	if len(line) > 0 {
-		l.add(Info, line)
+		l.add(Info, nil, line)
 	}
 	l.console.Lock()
 	l.drain()
@@ -93,7 +93,7 @@ func (l *Log) Write(text []byte) (int, error) {
 		if !end {
 			return n, nil
 		}
-		l.add(Info, line)
+		l.add(Info, nil, line)
 		text = rest
 	}
 }

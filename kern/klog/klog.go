@@ -49,7 +49,7 @@ const (
 
 	// overhead is what a record costs besides its line: the structure, the
 	// pointer to it, and rounding in the heap.
-	overhead = 80
+	overhead = 104
 )
 
 // Record is one line of the log.
@@ -58,6 +58,10 @@ type Record struct {
 	Time  int64  // nanoseconds, by the clock given to New
 	Level Level
 	Text  string // valid UTF-8 without newline or control character except tab
+
+	// Of are the numbers of what the record is about and of those above it in a tree,
+	// from the root down; nil: it is about the machine. Nobody changes it.
+	Of []uint64
 }
 
 // Log is a log. New makes one.
@@ -114,7 +118,12 @@ func bound(level Level) Level { return min(max(level, Emerg), Debug) }
 // Printf adds a record for each line of the formatted text. The lines of one
 // call stay together.
 func (l *Log) Printf(level Level, format string, args ...any) {
-	l.add(level, fmt.Appendf(nil, format, args...))
+	l.add(level, nil, fmt.Appendf(nil, format, args...))
+}
+
+// PrintfOf is Printf of records with Of.
+func (l *Log) PrintfOf(of []uint64, level Level, format string, args ...any) {
+	l.add(level, of, fmt.Appendf(nil, format, args...))
 }
 
 // Emergf logs at level Emerg.
@@ -142,7 +151,11 @@ func (l *Log) Infof(format string, args ...any) { l.Printf(Info, format, args...
 func (l *Log) Debugf(format string, args ...any) { l.Printf(Debug, format, args...) }
 
 // add logs the lines of text.
-func (l *Log) add(level Level, text []byte) {
-	l.put(records(bound(level), text))
+func (l *Log) add(level Level, of []uint64, text []byte) {
+	list := records(bound(level), text)
+	for _, r := range list {
+		r.of = of
+	}
+	l.put(list)
 	l.show()
 }

@@ -3,6 +3,7 @@ package klog
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func TestConsoleLine(t *testing.T) {
 		if out.String() != tt.want {
 			t.Errorf("%d ns: %q, want %q", tt.ns, out.String(), tt.want)
 		}
-		if r, _, ok := l.Read(0); !ok || r != (Record{1, tt.ns, Info, "x"}) {
+		if r, _, ok := l.Read(0); !ok || !reflect.DeepEqual(r, Record{Seq: 1, Time: tt.ns, Level: Info, Text: "x"}) {
 			t.Errorf("%d ns: record %+v", tt.ns, r)
 		}
 	}

@@ -15,12 +15,13 @@ type record struct {
 	level Level
 	line  []byte // "[    1.234567] text\n"; until put, prefixMax bytes of room first
 	text  int    // where the text starts in line
+	of    []uint64
 }
 
-func (r *record) cost() int { return overhead + cap(r.line) }
+func (r *record) cost() int { return overhead + cap(r.line) + 8*len(r.of) }
 
 func (r *record) export() Record {
-	return Record{r.seq, r.time, r.level, string(r.line[r.text : len(r.line)-1])}
+	return Record{r.seq, r.time, r.level, string(r.line[r.text : len(r.line)-1]), r.of}
 }
 
 // records makes a record for each line of text, without number and time. A

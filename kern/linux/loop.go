@@ -3,6 +3,7 @@ package linux
 import (
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 
 	"mult/arch"
@@ -252,9 +253,10 @@ const (
 
 // oops logs a fault of the kernel and condemns the process that met it.
 func (k *Kernel) oops(t *proc.Thread, reason any) {
-	in := t.Inst()
+	in, comm := t.Inst(), strings.ReplaceAll(t.Comm(), "\n", " ")
 	k.Log.Errf("kernel fault: instance %d (%s), process %d (%s), %s: %v\n%s",
-		in.ID, in.Name(), t.Proc.PID, t.Comm(), callName(t.Ctx), reason, debug.Stack())
+		in.ID, in.Name(), t.Proc.PID, comm, callName(t.Ctx), reason, debug.Stack())
+	k.Proc.Logf(in, "process %d (%s) ends by a fault of the kernel", t.Proc.PID, comm)
 	t.Proc.ExitGroup(proc.SignalStatus(proc.SIGSEGV))
 }
 

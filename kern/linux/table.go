@@ -95,6 +95,7 @@ var table = [...]struct {
 	99:  {sysSysinfo, "buffers are 0"},
 	100: {handler: sysTimes},
 	102: {handler: sysGetuid},
+	103: {sysSyslog, "reads and clears nothing but by 3, 9 and 10"},
 	104: {handler: sysGetgid},
 	105: {handler: sysSetuid},
 	106: {handler: sysSetgid},

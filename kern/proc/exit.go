@@ -180,7 +180,7 @@ func (p *Proc) exit(t *Thread, counted int64) {
 	}
 	tab.mu.Unlock()
 	if first {
-		p.sys.logf(tab.in, "process 1 ended: exit code %d, signal %d", status.Code(), status.Signal())
+		p.sys.Logf(tab.in, "process 1 ended: exit code %d, signal %d", status.Code(), status.Signal())
 		if p.sys.InitExited != nil {
 			p.sys.InitExited(tab.in, status)
 		}

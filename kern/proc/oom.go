@@ -131,7 +131,7 @@ func (tab *Table) pickVictim() (*Proc, *vm.Space) {
 	}
 	if victim != nil {
 		st := space.Stats()
-		tab.sys.logf(tab.in, "out of memory: process %d (%s) of user %d ends: it has %d KiB, the instance %d KiB",
+		tab.sys.Logf(tab.in, "out of memory: process %d (%s) of user %d ends: it has %d KiB, the instance %d KiB",
 			victim.PID, victim.Comm(), victim.Cred().UID, (st.RSS+st.PageTables)>>10, tab.in.Own(inst.Frames)*vm.PageSize>>10)
 	}
 	return victim, space

@@ -73,7 +73,8 @@ func (s *System) Now() int64 {
 	return int64(time.Since(s.base))
 }
 
-func (s *System) logf(in *inst.Inst, format string, args ...any) {
+// Logf logs something about an instance.
+func (s *System) Logf(in *inst.Inst, format string, args ...any) {
 	if s.Log != nil {
 		s.Log(in, format, args...)
 	}
