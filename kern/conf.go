@@ -30,7 +30,7 @@ func (k *Kernel) members() []inst.Member {
 		vfs.Member,
 		tmpfs.Member(k.Memory),
 		tty.Member,
-		vdso.Member(k.vdso),
+		vdso.Member(k.vdso, func(in *inst.Inst) int64 { return proc.TableOf(in).Boot() }),
 		instfile.Member,
 	}
 }

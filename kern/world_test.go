@@ -93,6 +93,10 @@ func (w *world) run(x *arch.Context) {
 	}
 }
 
+// machineUp is how long the machine has been running before its kernel starts, by its
+// clock: it tells that from those of instances.
+const machineUp = 1000 * 1e9
+
 // start boots a kernel whose inst0 sleeps. The others run program 0.
 func start(t *testing.T, files map[string][]byte, progs ...prog) *world {
 	t.Helper()
@@ -106,13 +110,13 @@ func start(t *testing.T, files map[string][]byte, progs ...prog) *world {
 	}
 	w.stays = uint64(len(all)) + 2
 	begin := time.Now()
-	clock := func() int64 { return int64(time.Since(begin)) }
+	clock := func() int64 { return machineUp + int64(time.Since(begin)) }
 	ram, pa := place(t, w.m, makeImage(t, all))
 	w.free = w.m.Memory().Stats().Free
 	var err error
 	w.k, err = Start(Config{
 		Machine: w.m, Memory: w.m.Memory(), Log: klog.New(1<<20, clock, &w.log, klog.Info),
-		Clock: clock, Wall: func() int64 { return 1e18 + clock() }, SetWall: func(int64) {},
+		Clock: clock, Ticks: w.m.Ticks, Wall: func() int64 { return 1e18 + clock() }, SetWall: func(int64) {},
 		VDSO:      func() vdso.Params { return vdso.Params{} },
 		HeapLimit: 1 << 30, Root: ram, RootPA: pa,
 		Init:  []string{"/init"},

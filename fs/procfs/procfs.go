@@ -87,13 +87,12 @@ const (
 
 // fs is the /proc of an instance.
 type fs struct {
-	*Tree  // [const]
-	super  vfs.Super
-	in     *inst.Inst   // [const]
-	procs  *proc.Table  // [const]
-	bootID string       // [const]
-	now    abi.Timespec // [const] when it was mounted
-	idle   atomic.Int64 // nodes without users
+	*Tree // [const]
+	super vfs.Super
+	in    *inst.Inst   // [const]
+	procs *proc.Table  // [const]
+	now   abi.Timespec // [const] when it was mounted
+	idle  atomic.Int64 // nodes without users
 
 	mu    sync.Mutex
 	nodes map[key]inode // [mu, Tree to remove] those that were looked up
@@ -106,7 +105,6 @@ func New(in *inst.Inst, tr *Tree) (*vfs.Super, error) {
 		return nil, errno.ENOMEM
 	}
 	f := &fs{Tree: tr, in: in, procs: proc.TableOf(in), now: vfs.Now(), nodes: make(map[key]inode)}
-	f.bootID = f.uuid()
 	root := tr.root
 	f.super.Type, f.super.Source, f.super.Inst = "proc", "proc", in
 	f.super.Dev = vfs.NextDev(in)

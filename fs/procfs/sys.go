@@ -38,11 +38,13 @@ func sys(src Sources) *entry {
 			num("cap_last_cap", proc.CAP_LAST),
 			dirEntry("random",
 				fixed("boot_id", func(b *buffer, x *target) error {
-					b.text(x.fs.bootID + "\n")
+					b.text(uuid(x.fs.procs.BootID()))
 					return nil
 				}),
-				fixed("uuid", func(b *buffer, x *target) error {
-					b.text(x.fs.uuid() + "\n")
+				fixed("uuid", func(b *buffer, _ *target) error {
+					var random [16]byte
+					src.System.VM.Machine.Random(random[:])
+					b.text(uuid(random))
 					return nil
 				}),
 				// The generator has all it can have from the start.
@@ -92,11 +94,9 @@ func nameFile(name string, get func(in *inst.Inst) string, set func(in *inst.Ins
 	}
 }
 
-// uuid makes a random UUID, RFC 9562, version 4.
-func (f *fs) uuid() string {
-	var b [16]byte
-	f.src.System.VM.Machine.Random(b[:])
+// uuid is a line with random bytes as a UUID, RFC 9562, version 4.
+func uuid(b [16]byte) string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return fmt.Sprintf("%x-%x-%x-%x-%x\n", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -111,7 +111,7 @@ func SetTime(f *file.File, flags int, v abi.Itimerspec) (abi.Itimerspec, error) 
 	case c.byWall:
 		c.next = c.monotonic(m, now)
 	case absolute:
-		c.next = value
+		c.next = proc.TableOf(c.in).Deadline(value)
 	default:
 		c.next = add(now, value)
 	}

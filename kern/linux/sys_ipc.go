@@ -77,7 +77,7 @@ func sysFutex(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			case realtime:
 				d = proc.Deadline{At: ns, Wall: k.Wall}
 			default:
-				d.At = ns
+				d.At = proc.TableOf(t.Inst()).Deadline(ns)
 			}
 		}
 		if cmd == abi.FUTEX_WAIT {

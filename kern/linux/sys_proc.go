@@ -359,7 +359,7 @@ func sysTimes(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 			return 0, err
 		}
 	}
-	return uintptr(k.Proc.Now() / clockTick), nil
+	return uintptr(proc.TableOf(t.Inst()).Up() / clockTick), nil
 }
 
 // Limits: prlimit(2).

@@ -30,7 +30,7 @@ func (k *Kernel) clock(t *proc.Thread, id int) (int64, error) {
 	case clockRealtime, clockRealtimeCoarse, clockTAI, clockRealtimeAlarm:
 		return k.Wall(), nil
 	case clockMonotonic, clockMonotonicRaw, clockMonotonicCoarse, clockBoottime, clockBoottimeAlarm:
-		return k.Proc.Now(), nil
+		return proc.TableOf(t.Inst()).Up(), nil
 	case clockProcessCPU:
 		u := t.ProcUsage()
 		return u.UTime + u.STime, nil
@@ -291,10 +291,10 @@ func sysClockNanosleep(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
-	d := proc.Deadline{At: at}
+	d := proc.Deadline{At: proc.TableOf(t.Inst()).Deadline(at)}
 	switch id {
 	case clockRealtime, clockTAI, clockRealtimeAlarm:
-		d.Wall = k.Wall // which may be set meanwhile
+		d = proc.Deadline{At: at, Wall: k.Wall} // which may be set meanwhile
 	}
 	err = t.SleepUntil(d)
 	switch err {

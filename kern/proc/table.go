@@ -49,6 +49,7 @@ type Table struct {
 	emptyQ   Queue            // process 1 waits for the others; with mu
 	clockQ   Queue            // woken when the clock of the wall is set
 	past     Usage            // [mu] of processes that were reaped
+	bootID   [16]byte         // [mu] see BootID; 0 until somebody asks
 	load     load
 	oom      oom
 }
@@ -114,6 +115,25 @@ func (tab *Table) Boot() int64 { return tab.boot }
 
 // Up returns for how long the instance has been there, in nanoseconds.
 func (tab *Table) Up() int64 { return tab.sys.Now() - tab.boot }
+
+// BootID returns random bytes that tell this run of the instance from all others.
+func (tab *Table) BootID() [16]byte {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	if tab.bootID == [16]byte{} {
+		tab.sys.VM.Machine.Random(tab.bootID[:])
+	}
+	return tab.bootID
+}
+
+// Deadline returns when the instance has been there for up nanoseconds, by the machine's
+// clock. Instances have clocks of their own, which begin with them.
+func (tab *Table) Deadline(up int64) int64 {
+	if up >= Forever-tab.boot {
+		return Forever
+	}
+	return tab.boot + up
+}
 
 // TableOf returns the table of in.
 func TableOf(in *inst.Inst) *Table { return slot.Of(in) }

@@ -82,6 +82,12 @@ same path "new" "$(instctl set web/test host=new; instctl exec web/test hostname
 same no_view 'instctl: there is no instance "db"; 1' "$(error instctl exec web instctl stop db)"
 same ps "3" "$(instps | awk '$NF == "instinit"' | wc -l)"
 
+instctl exec web instctl destroy test
+same log "1 0 1" "$(instctl exec web dmesg | grep -c '\] test: process 1 ended') $(instctl exec db dmesg | grep -c .) $(dmesg | grep -c '\] web/test: process 1 ended')"
+same boot_id "2" "$( (instctl exec web cat /proc/sys/kernel/random/boot_id; cat /proc/sys/kernel/random/boot_id) | sort -u | wc -l)"
+# Its clocks are those by which its programs sleep.
+same clocks "posix_timers:" "$(instctl exec web /test/time 2>/dev/null | awk '$1 == "FAIL" { print $2 }')"  # there are none
+
 # Suspended, it uses no processor.
 instctl exec db sh -c 'while :; do :; done &'
 instctl suspend db

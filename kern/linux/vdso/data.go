@@ -13,6 +13,13 @@ type Params struct {
 	Wall          int64 // ns since 1970 when the clock was 0
 }
 
+// since moves the clock by which time begins at boot; the wall clock stays.
+func (p *Params) since(boot int64) {
+	p.Before.NS -= uint64(boot)
+	p.After.NS -= uint64(boot)
+	p.Wall += boot
+}
+
 // data is what the data page holds; the code in text.s reads it. As in
 // dev/clock, the low bit of seq says which description is in force, and the
 // other is free to be written. So programs never wait for a change that is

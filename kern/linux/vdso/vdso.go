@@ -9,8 +9,8 @@
 //	        which nothing can write once it is made.
 //
 // The functions give what the system calls give, to the nanosecond, if the
-// kernel's clock is a clock.Clock, CLOCK_MONOTONIC is that clock and
-// CLOCK_REALTIME is it plus Params.Wall. Clocks that the code doesn't serve,
+// kernel's clock is a clock.Clock, CLOCK_REALTIME is that clock plus Params.Wall, and
+// CLOCK_MONOTONIC is what it has gone since the instance was made. Clocks that the code doesn't serve,
 // and getcpu, are left to the system calls, from within the functions.
 //
 // execve calls Map, which also brings the data page up to date. Whoever
@@ -36,6 +36,7 @@ import (
 // System is what the vDSOs of all instances have in common.
 type System struct {
 	machine arch.Machine
+	boot    func(in *inst.Inst) int64
 	mem     *mem.Memory
 	params  func() Params
 	text    page
@@ -57,6 +58,7 @@ func New(sys *vm.System, params func() Params) (*System, error) {
 // private is an instance's part.
 type private struct {
 	sys  *System // [const]
+	boot int64   // [const]
 	page page    // the data, for mappings
 
 	mu   sync.Mutex
@@ -66,8 +68,10 @@ type private struct {
 
 var slot = inst.NewSlot[private]()
 
-// Member returns vdso's row of the table of members.
-func Member(s *System) inst.Member {
+// Member returns vdso's row of the table of members. boot says when an instance's own
+// CLOCK_MONOTONIC was 0, by that of the machine.
+func Member(s *System, boot func(in *inst.Inst) int64) inst.Member {
+	s.boot = boot
 	return inst.Member{Name: "vdso", Alloc: s.alloc, Free: free}
 }
 
@@ -82,6 +86,7 @@ func (s *System) alloc(in, parent *inst.Inst) error {
 	}
 	slot.Set(in, &private{
 		sys:  s,
+		boot: s.boot(in),
 		page: page{mem: s.mem, pa: pa, name: "[vvar]"},
 		data: (*data)(unsafe.Pointer(s.mem.Page(pa))),
 	})
@@ -112,8 +117,9 @@ func (p *private) update() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := p.sys.params(); now != p.last || p.data.seq.Load() == 0 {
-		p.data.set(&now)
 		p.last = now
+		now.since(p.boot)
+		p.data.set(&now)
 	}
 }
 

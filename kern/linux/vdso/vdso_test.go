@@ -22,6 +22,7 @@ type world struct {
 	vdso    *System
 	members []inst.Member
 	now     Params // what the machine's clock says
+	boot    int64  // when the next instance is made
 	in, sib *inst.Inst
 }
 
@@ -35,7 +36,7 @@ func newWorld(t testing.TB) *world {
 	if w.vdso, err = New(w.sys, func() Params { return w.now }); err != nil {
 		t.Fatal(err)
 	}
-	w.members = []inst.Member{Member(w.vdso)}
+	w.members = []inst.Member{Member(w.vdso, func(*inst.Inst) int64 { return w.boot })}
 	for _, in := range []**inst.Inst{&w.in, &w.sib} {
 		if *in, err = inst.NewSystem(w.members).New(nil, "test"); err != nil {
 			t.Fatal(err)
@@ -100,6 +101,30 @@ func maps(s *vm.Space) (lines []string) {
 		return true
 	})
 	return lines
+}
+
+// TestOwnClock has instances begin at different times, and looks what their pages say.
+func TestOwnClock(t *testing.T) {
+	w := newWorld(t)
+	w.now = *stopped(5000, 1e18)
+	w.boot = 4000
+	late, err := inst.NewSystem(w.members).New(nil, "late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Release()
+	for _, tt := range []struct {
+		in         *inst.Inst
+		mono, wall uint64
+	}{{w.in, 5000, 1e18 + 5000}, {late, 1000, 1e18 + 5000}} {
+		for range 2 {
+			Update(tt.in)
+			d := slot.Of(tt.in).data
+			if s := &d.desc[d.seq.Load()&1].after; s.mono.Load() != tt.mono || s.wall.Load() != tt.wall {
+				t.Errorf("%s: %d, %d, want %d, %d", tt.in.Name(), s.mono.Load(), s.wall.Load(), tt.mono, tt.wall)
+			}
+		}
+	}
 }
 
 func TestMap(t *testing.T) {
