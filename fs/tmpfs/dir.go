@@ -1,6 +1,7 @@
 package tmpfs
 
 import (
+	"math"
 	"sort"
 	"strings"
 
@@ -106,21 +107,35 @@ func (d *dir) ready() error {
 	if d.loaded {
 		return nil
 	}
-	return d.load()
+	return d.load(math.MaxInt64)
 }
 
 // add gives a name to n. d is ready.
 func (d *dir) add(name string, n inode) error {
+	if err := d.put(name, abi.DirentType(n.meta().mode.Load()), 0, n); err != nil {
+		return err
+	}
+	d.grow(entrySize)
+	return nil
+}
+
+// put enters a name for n; nil: for what id is in Lower. If d isn't loaded, it is a name
+// that Lower has.
+func (d *dir) put(name string, typ uint8, id uint64, n inode) error {
 	if err := d.fs.chargeHeap(entryCharge + int64(len(name))); err != nil {
 		return err
 	}
-	d.pos++
-	e := &entry{in: d, name: strings.Clone(name), pos: d.pos, typ: abi.DirentType(n.meta().mode.Load()), node: n}
+	e := &entry{in: d, name: strings.Clone(name), pos: -1, typ: typ, id: id, node: n}
+	if d.loaded {
+		d.pos++
+		e.pos = d.pos
+		d.order = append(d.order, e)
+	}
 	d.entries[e.name] = e
-	d.order = append(d.order, e)
-	d.live++
-	d.place(e, n)
-	d.grow(entrySize)
+	if n != nil {
+		d.live++
+		d.place(e, n)
+	}
 	return nil
 }
 
@@ -368,8 +383,7 @@ func (d *dir) ReadDir(pos int64, excl bool, f func(e *abi.Dirent) bool) error {
 			return f(&abi.Dirent{Ino: e.ID, Off: index + firstPos + 1, Type: e.Type, Name: e.Name})
 		})
 	}
-	i := sort.Search(len(d.order), func(i int) bool { return d.order[i].pos > pos })
-	for _, e := range d.order[i:] {
+	for _, e := range d.behind(pos) {
 		if e.name == "" {
 			continue
 		}
@@ -382,6 +396,12 @@ func (d *dir) ReadDir(pos int64, excl bool, f func(e *abi.Dirent) bool) error {
 		}
 	}
 	return nil
+}
+
+// behind returns the entries behind pos, those without a name too. d is loaded.
+func (d *dir) behind(pos int64) []*entry {
+	i := sort.Search(len(d.order), func(i int) bool { return d.order[i].pos > pos })
+	return d.order[i:]
 }
 
 func isDir(n inode) bool {

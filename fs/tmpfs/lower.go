@@ -194,17 +194,18 @@ func (fs *FS) unlist() {
 	fs.clean = fs.clean[:last]
 }
 
-// load fills in all names of a directory that is about to change.
-func (d *dir) load() error {
-	err := d.tryLoad()
+// load fills in the names up to a position, of a directory whose names are about to differ
+// from Lower's.
+func (d *dir) load(most int64) error {
+	err := d.tryLoad(most)
 	if err == errno.ENOMEM && d.fs.evictAll() {
-		err = d.tryLoad()
+		err = d.tryLoad(most)
 	}
 	return err
 }
 
 // tryLoad is load that forgets nothing: it goes by what entries there are.
-func (d *dir) tryLoad() error {
+func (d *dir) tryLoad(most int64) error {
 	fs := d.fs
 	var charged int64
 	fresh, seen := make(map[string]*entry), make(map[string]bool)
@@ -212,6 +213,9 @@ func (d *dir) tryLoad() error {
 	var last int64
 	failed := false
 	err := d.low.ReadDir(0, func(index int64, le LowEntry) bool {
+		if index+firstPos+1 > most {
+			return false
+		}
 		last = index + firstPos + 1
 		e := d.entries[le.Name]
 		if seen[le.Name] {

@@ -84,6 +84,11 @@ type FS struct {
 // New makes a file system of an instance, to be given to vfs.MountRoot or
 // vfs.Caller.Mount. Free it with Super.Unmounted if it isn't mounted.
 func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
+	return newFS(in, memory, o, (*FS).makeRoot)
+}
+
+// newFS is New with a root directory that root makes.
+func newFS(in *inst.Inst, memory *mem.Memory, o Options, root func(fs *FS) (*dir, error)) (*vfs.Super, error) {
 	if o.Type == "" {
 		o.Type = "tmpfs"
 	}
@@ -111,15 +116,19 @@ func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
 	fs := &FS{in: in, memory: memory, machine: int64(memory.Stats().Total), o: o, linked: make(map[uint64]inode)}
 	fs.maxPages.Store(o.MaxPages)
 	fs.maxNodes.Store(o.MaxNodes)
-	root, err := fs.makeRoot()
+	if o.Lower != nil {
+		fs.nextIno.Store(o.Lower.MaxID())
+	}
+	d, err := root(fs)
 	if err != nil {
 		in.Uncharge(inst.Heap, fsCharge)
 		return nil, err
 	}
+	d.parent = d
 	fs.super.Type, fs.super.Source = o.Type, o.Source
 	fs.super.Inst = in
 	fs.super.Dev = vfs.NextDev(in)
-	fs.super.Root = root
+	fs.super.Root = d
 	fs.super.Statfs = fs.statfs
 	fs.super.Options = fs.options
 	fs.super.Remount = fs.remount
@@ -133,11 +142,8 @@ func (fs *FS) makeRoot() (*dir, error) {
 		if err != nil {
 			return nil, err
 		}
-		d := n.(*dir)
-		d.parent = d
-		return d, nil
+		return n.(*dir), nil
 	}
-	fs.nextIno.Store(fs.o.Lower.MaxID())
 	n, err := fs.lowNode(fs.o.Lower.Root())
 	if err != nil {
 		return nil, err
@@ -147,7 +153,6 @@ func (fs *FS) makeRoot() (*dir, error) {
 		fs.uncharge()
 		return nil, errno.EUCLEAN
 	}
-	d.parent = d
 	return d, nil
 }
 

@@ -484,6 +484,9 @@ func oneModel(t *testing.T, seed int64, union bool, steps int) {
 	if len(m.bad) > 0 {
 		t.Log(strings.Join(m.log[max(0, len(m.log)-12):], "\n"))
 	}
+	if len(m.bad) == 0 {
+		o.checkCopies(t, machine)
+	}
 	o.done()
 	in.Release()
 	for _, r := range []inst.Resource{inst.Heap, inst.Frames} {

@@ -18,22 +18,31 @@ import (
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
+	"mult/kern/mem"
 	"mult/kern/vm"
 )
-
-const imageAt = 8 << 20
 
 // placed makes an image of a tree and puts it into the RAM of a machine.
 func placed(t *testing.T, m *hosted.Machine, dir string) *erofs.Image {
 	t.Helper()
 	data := imageBytes(t, dir, filepath.Join(t.TempDir(), "image"))
-	ram := unsafe.Slice((*byte)(unsafe.Add(m.Base(), imageAt)), len(data))
+	var at mem.PA
+	for i := range (len(data) + mem.PageSize - 1) / mem.PageSize {
+		pa, ok := m.Memory().Alloc()
+		if i == 0 {
+			at = pa
+		}
+		if !ok || pa != at+mem.PA(i*mem.PageSize) {
+			t.Fatal("fresh memory is in pieces")
+		}
+	}
+	ram := unsafe.Slice((*byte)(unsafe.Add(m.Base(), at)), len(data))
 	copy(ram, data)
 	im, err := erofs.Open(ram)
 	if err != nil {
 		t.Fatal(err)
 	}
-	im.Place(m.Memory(), imageAt)
+	im.Place(m.Memory(), at)
 	return im
 }
 
