@@ -25,8 +25,9 @@ type world struct {
 	k     *Kernel
 	log   text
 	ended chan proc.Status
-	free  uint64 // frames at the start
-	stays uint64 // that are not free in the end
+	ahead atomic.Int64 // ns that the clock was moved forward
+	free  uint64       // frames at the start
+	stays uint64       // that are not free in the end
 
 	progs []prog
 	users sync.Map // of threads, by registers and program
@@ -110,7 +111,7 @@ func start(t *testing.T, files map[string][]byte, progs ...prog) *world {
 	}
 	w.stays = uint64(len(all)) + 2
 	begin := time.Now()
-	clock := func() int64 { return machineUp + int64(time.Since(begin)) }
+	clock := func() int64 { return machineUp + int64(time.Since(begin)) + w.ahead.Load() }
 	ram, pa := place(t, w.m, makeImage(t, all))
 	w.free = w.m.Memory().Stats().Free
 	var err error
