@@ -352,7 +352,7 @@ var paths = []string{
 	"/proc/self/mountinfo", "/proc/self/limits", "/proc/self/oom_score_adj", "/proc/self/oom_score", "/proc/self/wchan", "/proc/self/comm", "/proc/uptime",
 	"/proc/loadavg", "/proc/version", "/proc/cmdline", "/proc/filesystems", "/proc/devices", "/proc/cpuinfo", "/proc/thread-self", "/proc/2/task/2/stat",
 	"/script", "/dynamic", "/proc/self/fd/0", "/proc/self/fd/4", "/proc/self/fd/6", "/tmp/m/x", "/tmp/m", "size=64k", "/dev/shm/a",
-	"/dir/new", "/dir/link", "/dir/other", "tmpfs", "proc", "devpts", "devtmpfs", "/proc/1/maps", "/proc/1/exe", "/proc/self/mem", "/proc/self/smaps",
+	"/proc/sys/kern/inst/self", "/proc/sys/kern/inst/below", "/proc/sys/kern/inst/below/2", "/dir/new", "/dir/link", "/dir/other", "tmpfs", "proc", "devpts", "devtmpfs", "/proc/1/maps", "/proc/1/exe", "/proc/self/mem", "/proc/self/smaps",
 }
 
 func (p *player) path() uint64 {

@@ -5,6 +5,7 @@ import (
 	"mult/fs/procfs"
 	"mult/inst"
 	"mult/kern/abi"
+	"mult/kern/linux"
 )
 
 // trees say what there is in the file systems that the kernel makes up. They never change,
@@ -20,8 +21,9 @@ func (k *Kernel) makeTrees() {
 	s := procfs.Sources{
 		System: &k.proc, Wall: k.Wall,
 		Release: k.linux.Release, Version: k.linux.Version,
-		Program: runs,
-		CPU:     k.CPU,
+		Program:  runs,
+		Describe: linux.Describe,
+		CPU:      k.CPU,
 	}
 	k.trees[1] = trees{devfs.NewTree(nodes(false)...), procfs.NewTree(s)}
 	s.Cmdline = func() string { return k.Cmdline }

@@ -17,6 +17,7 @@ type entry struct {
 	mode uint32 // with type
 	// private: only for those who may look into the process.
 	private bool
+	admin   bool // only for those with CAP_SYS_ADMIN
 
 	// A regular file has one of the first two.
 	text func(b *buffer, x *target) error
@@ -48,9 +49,9 @@ type numbers struct {
 // thread or a descriptor.
 type target struct {
 	fs      *fs
-	pid     int // 0: not of a process
-	tid     int // the thread; pid in the directory of a process
-	fd      int
+	pid     int   // 0: not of a process
+	tid     int   // the thread; pid in the directory of a process
+	fd      int   // of an instance below: its number
 	started int64 // tells a process from another with its number
 	thread  bool  // in task
 }
@@ -74,6 +75,9 @@ func (x *target) ino(e *entry) uint64 {
 	}
 	if e == x.fs.fd || e == x.fs.fdinfo {
 		n |= isFD | uint64(x.fd)<<8
+	}
+	if e == x.fs.below {
+		n |= uint64(x.fd) << 32
 	}
 	return n
 }
@@ -230,6 +234,9 @@ func (r *regular) OpenNode(c *vfs.Caller, flags int) (vfs.Special, error) {
 	e := r.e
 	if flags&abi.O_ACCMODE != abi.O_RDONLY && e.write == nil {
 		return nil, errno.EACCES
+	}
+	if e.admin && !c.Cred.Has(proc.CAP_SYS_ADMIN) {
+		return nil, errno.EPERM
 	}
 	if r.target.pid != 0 {
 		if r.target.proc() == nil {

@@ -48,6 +48,8 @@ type Sources struct {
 	Program func(p *proc.Proc) (Program, bool)
 	// CPU describes the processors, nil if they aren't known.
 	CPU func() CPU
+	// Describe adds to b what instctl(2) tells of in, for one in viewer.
+	Describe func(b []byte, in, viewer *inst.Inst) []byte
 	// Cmdline is how the machine was started; nil: the instance isn't told.
 	Cmdline func() string
 }

@@ -15,7 +15,8 @@ import (
 )
 
 // sys makes /proc/sys. Only the names can be changed.
-func sys(src Sources) *entry {
+func (tr *Tree) sys() *entry {
+	src := tr.src
 	line := func(name, s string) *entry { return fixed(name, constant(s+"\n")) }
 	num := func(name string, n int) *entry { return line(name, strconv.Itoa(n)) }
 	// limit is a number that the instance's limit is, or what any instance has at most.
@@ -26,6 +27,7 @@ func sys(src Sources) *entry {
 		})
 	}
 	return dirEntry("sys",
+		dirEntry("kern", tr.instances()),
 		dirEntry("kernel",
 			nameFile("hostname", host.Name, host.SetName),
 			nameFile("domainname", host.Domain, host.SetDomain),

@@ -14,6 +14,7 @@ type Tree struct {
 	task   *entry  // [const] directory of a thread
 	fd     *entry  // [const] link to an open file
 	fdinfo *entry  // [const]
+	below  *entry  // [const] an instance below
 }
 
 // NewTree makes a Tree.
@@ -66,7 +67,7 @@ func NewTree(src Sources) *Tree {
 	if tr.src.Cmdline != nil {
 		files = append(files, &entry{name: "cmdline", mode: abi.S_IFREG | 0o444, text: bootCmdline})
 	}
-	files = append(files, sys(src))
+	files = append(files, tr.sys())
 	tr.root = numbered(&entry{mode: abi.S_IFDIR | 0o555, ino: 1, files: files, numbers: processes()})
 	return tr
 }

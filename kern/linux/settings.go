@@ -125,9 +125,9 @@ func (s *Settings) Apply(in *inst.Inst) error {
 	return nil
 }
 
-// describe adds to b what there is to know of in for one in viewer. What is above viewer
+// Describe adds to b what there is to know of in for one in viewer. What is above viewer
 // is none of it.
-func describe(b []byte, in, viewer *inst.Inst) []byte {
+func Describe(b []byte, in, viewer *inst.Inst) []byte {
 	line := func(name string, v any) { b = fmt.Appendf(b, "%s %v\n", name, v) }
 	limit := func(n int64) string {
 		if n == inst.NoLimit {

@@ -257,12 +257,12 @@ func (c *instCall) watch(in *inst.Inst) (uintptr, error) {
 	return fdOf(c.t, f, err, c.a.Flags&abi.INST_CLOEXEC != 0)
 }
 
-// describeRoom is for what describe says of one instance.
+// describeRoom is for what Describe says of one instance.
 const describeRoom = 2048
 
 func (c *instCall) get(in *inst.Inst) (uintptr, error) {
 	out := output{c: c}
-	_, err := out.add(describe(make([]byte, 0, describeRoom), in, c.me))
+	_, err := out.add(Describe(make([]byte, 0, describeRoom), in, c.me))
 	return uintptr(out.n), err
 }
 
@@ -288,7 +288,7 @@ func (c *instCall) list(in *inst.Inst) (uintptr, error) {
 		if o.ID >= last || !o.Below(in) || !o.TryRetain() {
 			continue
 		}
-		b = append(describe(b[:0], o, c.me), '\n')
+		b = append(Describe(b[:0], o, c.me), '\n')
 		id := o.ID
 		o.Release()
 		if more, err := out.add(b); err != nil {
