@@ -3,7 +3,7 @@ package inst
 import "sync/atomic"
 
 // maxSlots is how many slots a kernel can have.
-const maxSlots = 64
+const maxSlots = 32
 
 // A Slot is a package's key to its own part of an instance: a *T.
 type Slot[T any] struct{ index int }

@@ -171,7 +171,11 @@ func (c *copier) node(src inode) (inode, error) {
 	if low := c.fs.o.Lower; low != nil && s.ino <= low.MaxID() {
 		return c.fs.lowNode(s.ino)
 	}
-	return c.fs.make(&vfs.Make{Mode: s.mode.Load(), Rdev: s.rdev, Target: s.target})
+	m := &vfs.Make{Mode: s.mode.Load(), Rdev: s.rdev}
+	if l, ok := src.(*link); ok {
+		m.Target = l.target
+	}
+	return c.fs.make(m)
 }
 
 // dir copies what differs in a directory, and leaves those below it to be copied.
@@ -332,7 +336,7 @@ func (c *copier) file(s *sighting) (inode, error) {
 	m.nlink.Store(0)
 	if s.linked { // there may be names of which only Lower knows
 		m.nlink.Store(max(1, s.node.meta().nlink.Load()))
-		c.fs.linked[m.ino] = n
+		c.fs.keepLinked(n)
 	}
 	c.done[s.node] = n
 	return n, nil

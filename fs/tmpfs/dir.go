@@ -27,14 +27,14 @@ type dir struct {
 	parent  *dir   // itself: root
 	name    string // in parent
 	low     LowNode
+	entries map[string]*entry // nil: there are none
+	order   []*entry          // by pos; an entry without a name was removed
+	pos     int64             // the last that was given
+	most    int               // names there have been: see inst.Shrink
+	removed int32             // those in order
+	live    int32             // entries with nodes
 	loaded  bool
-	entries map[string]*entry
-	most    int      // names there have been: see inst.Shrink
-	order   []*entry // by pos; an entry without a name was removed
-	removed int      // those in order
-	pos     int64    // the last that was given
-	live    int      // entries with nodes
-	dead    bool     // has been removed
+	dead    bool // has been removed
 }
 
 // entry is a name.
@@ -90,7 +90,7 @@ func (d *dir) Lookup(name string, excl bool) (vfs.Node, error) {
 		return nil, err
 	}
 	e = &entry{in: d, name: strings.Clone(le.Name), pos: -1, typ: le.Type, id: le.ID}
-	d.entries[e.name] = e
+	d.enter(e)
 	n, err := d.fs.summon(d, e)
 	if err != nil {
 		d.forget(e.name)
@@ -131,7 +131,7 @@ func (d *dir) put(name string, typ uint8, id uint64, n inode) error {
 		e.pos = d.pos
 		d.order = append(d.order, e)
 	}
-	d.entries[e.name] = e
+	d.enter(e)
 	if n != nil {
 		d.live++
 		d.place(e, n)
@@ -144,6 +144,14 @@ func (d *dir) place(e *entry, n inode) {
 	if sub, ok := n.(*dir); ok {
 		sub.parent, sub.name = d, e.name
 	}
+}
+
+// enter adds a name to entries.
+func (d *dir) enter(e *entry) {
+	if d.entries == nil {
+		d.entries = make(map[string]*entry)
+	}
+	d.entries[e.name] = e
 }
 
 // forget removes a name from entries.
@@ -163,14 +171,14 @@ func (d *dir) delete(name string) {
 	e.name, e.node = "", nil
 	d.live--
 	d.removed++
-	if d.removed > 16 && d.removed > len(d.order)/2 {
+	if d.removed > 16 && int(d.removed) > len(d.order)/2 {
 		d.compact()
 	}
 	d.grow(-entrySize)
 }
 
 func (d *dir) compact() {
-	left := make([]*entry, 0, len(d.order)-d.removed)
+	left := make([]*entry, 0, len(d.order)-int(d.removed))
 	for _, e := range d.order {
 		if e.name != "" {
 			left = append(left, e)

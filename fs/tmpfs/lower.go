@@ -80,7 +80,6 @@ func (fs *FS) lowNode(id uint64) (inode, error) {
 	n.atime, n.mtime, n.ctime = a.Mtime, a.Mtime, a.Mtime
 	n.size = a.Size
 	n.blocks = (a.Size + mem.PageSize - 1) / mem.PageSize
-	n.target = target
 	n.used.Store(true)
 	n.names = 1
 	n.refs.Store(1)
@@ -88,6 +87,8 @@ func (fs *FS) lowNode(id uint64) (inode, error) {
 	case *dir:
 		x.low = low
 		n.nlink.Store(max(2, n.nlink.Load()))
+	case *link:
+		x.target = target
 	case *regular:
 		x.low = low
 		x.lowEnd = uint64(a.Size)
@@ -117,15 +118,24 @@ func (fs *FS) summon(d *dir, e *entry) (vfs.Node, error) {
 	m := n.meta()
 	d.place(e, n)
 	if !isDir(n) && m.nlink.Load() > 1 {
-		fs.linked[e.id] = n
+		fs.keepLinked(n)
 		return n, nil
 	}
-	m.above, m.entry = d, e
+	m.entry = e
 	fs.clean = append(fs.clean, n)
 	for tries := 0; len(fs.clean) > fs.o.MaxClean && tries < 64; tries++ {
 		fs.evictNext(n)
 	}
 	return n, nil
+}
+
+// keepLinked keeps a node with several names, of which Lower knows some that nobody has
+// looked at.
+func (fs *FS) keepLinked(n inode) {
+	if fs.linked == nil {
+		fs.linked = make(map[uint64]inode)
+	}
+	fs.linked[n.meta().ino] = n
 }
 
 // chargeOrEvict is charge that forgets what it can before it gives up. The Tree
@@ -176,7 +186,8 @@ func (fs *FS) evictNext(keep inode) {
 		return
 	}
 	fs.unlist()
-	above, e := n.above, n.entry
+	e := n.entry
+	above := e.in
 	e.node = nil
 	above.live--
 	if !above.loaded {
@@ -242,8 +253,8 @@ func (d *dir) tryLoad(most int64) error {
 		fs.in.Uncharge(inst.Heap, charged)
 		return err
 	}
-	for name, e := range fresh {
-		d.entries[name] = e
+	for _, e := range fresh {
+		d.enter(e)
 	}
 	d.order, d.pos, d.loaded = order, max(last, firstPos), true
 	d.dirty.Store(true)

@@ -24,24 +24,20 @@ type node struct {
 	rdev uint64       // [const]
 	refs atomic.Int64 // users, and one for all names
 
-	mode     atomic.Uint32 // type and permissions
-	uid, gid atomic.Uint32
 	nlink    atomic.Int64  // changed with the Tree lock held exclusively
 	names    int64         // [Tree] entries with this node: nlink at most
-	used     atomic.Bool   // looked up since the hand of FS.clean came by
+	mode     atomic.Uint32 // type and permissions
+	uid, gid atomic.Uint32
 	reads    atomic.Uint32 // since the last change
+	used     atomic.Bool   // looked up since the hand of FS.clean came by
 	dirty    atomic.Bool   // differs from Lower, or never came from there
 
-	// Where a clean node is; it has one name only.
-	above *dir   // [Tree]
-	entry *entry // [Tree]
+	entry *entry // [Tree] of a clean node, which has one name only
 
 	mu                  sync.RWMutex
 	size                int64        // [mu]
 	atime, mtime, ctime abi.Timespec // [mu]
 	blocks              int64        // [mu] pages
-
-	target string // [const] of a symbolic link
 }
 
 func (n *node) meta() *node       { return n }
@@ -147,7 +143,10 @@ func (n *node) Touch() {
 func after(a, b abi.Timespec) bool { return a.Sec > b.Sec || a.Sec == b.Sec && a.Nsec > b.Nsec }
 
 // link is a symbolic link.
-type link struct{ node }
+type link struct {
+	node
+	target string // [const]
+}
 
 func (l *link) Readlink(c *vfs.Caller) (string, error) { return l.target, nil }
 
@@ -185,15 +184,17 @@ func (fs *FS) make(m *vfs.Make) (inode, error) {
 	n.dirty.Store(true)
 	now := vfs.Now()
 	n.atime, n.mtime, n.ctime = now, now, now
-	n.target = m.Target
 	n.size = extra
 	n.nlink.Store(1)
 	n.names = 1
 	n.refs.Store(1)
-	if d, ok := i.(*dir); ok {
-		d.loaded = true
-		d.pos = firstPos
+	switch x := i.(type) {
+	case *dir:
+		x.loaded = true
+		x.pos = firstPos
 		n.nlink.Store(2)
+	case *link:
+		x.target = m.Target
 	}
 	return i, nil
 }
@@ -202,7 +203,7 @@ func (fs *FS) make(m *vfs.Make) (inode, error) {
 func newNode(mode uint32) inode {
 	switch mode & abi.S_IFMT {
 	case abi.S_IFDIR:
-		return &dir{entries: make(map[string]*entry)}
+		return &dir{}
 	case abi.S_IFREG:
 		return &regular{}
 	case abi.S_IFLNK:

@@ -54,7 +54,7 @@ const (
 	nodeCharge  = 512 // Heap for a node
 	entryCharge = 128 // Heap for a name, and its length
 
-	fsCharge = 1024 // Heap for a file system
+	fsCharge = 512 // Heap for a file system
 )
 
 // FS is a file system.
@@ -113,7 +113,7 @@ func newFS(in *inst.Inst, memory *mem.Memory, o Options, root func(fs *FS) (*dir
 	if !in.Charge(inst.Heap, fsCharge) {
 		return nil, errno.ENOMEM
 	}
-	fs := &FS{in: in, memory: memory, machine: int64(memory.Stats().Total), o: o, linked: make(map[uint64]inode)}
+	fs := &FS{in: in, memory: memory, machine: int64(memory.Stats().Total), o: o}
 	fs.maxPages.Store(o.MaxPages)
 	fs.maxNodes.Store(o.MaxNodes)
 	if o.Lower != nil {
@@ -282,6 +282,8 @@ func (fs *FS) discard(n inode) {
 	if f, ok := n.(*regular); ok {
 		f.free()
 	}
-	fs.in.Uncharge(inst.Heap, int64(len(n.meta().target)))
+	if l, ok := n.(*link); ok {
+		fs.in.Uncharge(inst.Heap, int64(len(l.target)))
+	}
 	fs.uncharge()
 }

@@ -43,7 +43,7 @@ const (
 )
 
 // mountCharge is what a mount costs.
-const mountCharge = 512
+const mountCharge = 256
 
 // maxMounts bounds the mounts of an instance, as fs.mount-max does. Each mount(2)
 // looks at all of them, and what they are mounted in.

@@ -139,8 +139,8 @@ func (s *Space) CopyInString(a Addr, max int) (string, error) {
 type Strings struct{ piece strings.Builder }
 
 const (
-	pieceSize = 1024
-	maxShort  = 128
+	maxPiece = 1024
+	maxShort = 128 // and the first piece
 )
 
 func (p *Strings) make(b []byte) string {
@@ -149,8 +149,9 @@ func (p *Strings) make(b []byte) string {
 	}
 	at := p.piece.Len()
 	if p.piece.Cap()-at < len(b) {
+		size := min(max(2*p.piece.Cap(), maxShort), maxPiece)
 		p.piece.Reset()
-		p.piece.Grow(pieceSize)
+		p.piece.Grow(size)
 		at = 0
 	}
 	p.piece.Write(b)
