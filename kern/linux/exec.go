@@ -140,7 +140,7 @@ func (k *Kernel) exec(t *proc.Thread, dir *file.File, path string, argv, envp im
 	if err != nil {
 		return err
 	}
-	b, err := image.New(k.Proc.VM, t.Inst(), spaceLimits(t.Proc))
+	b, err := image.New(k.Proc.VM, &k.pages, t.Inst(), spaceLimits(t.Proc))
 	if err != nil {
 		f.Release()
 		return err

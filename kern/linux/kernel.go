@@ -6,6 +6,7 @@ import (
 	"mult/arch"
 	"mult/inst"
 	"mult/kern/klog"
+	"mult/kern/linux/image"
 	"mult/kern/proc"
 )
 
@@ -24,6 +25,8 @@ type Kernel struct {
 	debugMu    sync.Mutex
 
 	FileSystems []FileSystem // [const] those that mount(2) knows
+
+	pages image.Pages // for exec
 
 	Inst0  *inst.Inst
 	Insts  Instances

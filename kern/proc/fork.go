@@ -231,9 +231,11 @@ func (tab *Table) newProc(cred *Cred, like *arch.Context) (*Proc, *Thread, error
 		return nil, nil, err
 	}
 	p := &Proc{Inst: tab.in, tab: tab, sys: tab.sys, started: tab.sys.Now()}
-	ctx := arch.NewContext()
+	var ctx *arch.Context
 	if like != nil {
 		ctx = like.Clone()
+	} else {
+		ctx = arch.NewContext()
 	}
 	t := newThread(p, ctx)
 	t.cred.Store(cred.Retain())

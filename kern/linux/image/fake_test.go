@@ -136,7 +136,7 @@ func (w *world) load(c call) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := New(w.sys, w.in, c.limits)
+	b, err := New(w.sys, new(Pages), w.in, c.limits)
 	if err != nil {
 		f.Close()
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"mult/arch"
-	"mult/inst"
 	"mult/kern/errno"
 	"mult/kern/vm"
 )
@@ -80,8 +79,8 @@ func (b *Builder) Finish(a Aux) (*Image, error) {
 		return nil, err
 	}
 	b.space.SetLimits(b.limits)
-	b.space, b.program = nil, nil
-	b.in.Uncharge(inst.Heap, builderCost)
+	b.program = nil
+	b.end()
 	return img, nil
 }
 

@@ -4,7 +4,7 @@
 //
 // execve in kern/linux and the making of an instance's first process call it:
 //
-//	b, err := image.New(sys, in, limits)
+//	b, err := image.New(sys, pages, in, limits)
 //	err = b.Strings(path, argv, envp)   // what the old program hands over
 //	err = b.Load(file, open)            // the segments; follows `#!`
 //	img, err := b.Finish(aux)           // the tables the C library reads
@@ -19,6 +19,7 @@ package image
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"mult/inst"
 	"mult/kern/errno"
@@ -74,6 +75,24 @@ type Builder struct {
 	stack   stack
 	elf     loaded
 	buf     []byte // a page for whatever is being read
+
+	pages *pages // buf, and that of stack
+	from  *Pages
+}
+
+// Pages are the buffers of Builders, who take turns in having them. The zero value is
+// ready.
+type Pages struct{ pool sync.Pool }
+
+type pages struct{ buf, stack [pageSize]byte }
+
+// get returns buffers that hold nothing of who had them before.
+func (ps *Pages) get() *pages {
+	if p, ok := ps.pool.Get().(*pages); ok {
+		*p = pages{}
+		return p
+	}
+	return new(pages)
 }
 
 // builderCost is what a Builder is charged for: two pages of buffers and
@@ -81,7 +100,7 @@ type Builder struct {
 const builderCost = 2*pageSize + 1024
 
 // New starts with an empty space that has a stack.
-func New(sys *vm.System, in *inst.Inst, limits vm.Limits) (*Builder, error) {
+func New(sys *vm.System, ps *Pages, in *inst.Inst, limits vm.Limits) (*Builder, error) {
 	if !in.Charge(inst.Heap, builderCost) {
 		return nil, errno.ENOMEM
 	}
@@ -90,7 +109,8 @@ func New(sys *vm.System, in *inst.Inst, limits vm.Limits) (*Builder, error) {
 		in.Uncharge(inst.Heap, builderCost)
 		return nil, err
 	}
-	b := &Builder{sys: sys, in: in, limits: limits, space: space, buf: make([]byte, pageSize)}
+	b := &Builder{sys: sys, in: in, limits: limits, space: space, pages: ps.get(), from: ps}
+	b.buf = b.pages.buf[:]
 	if err := b.initStack(); err != nil {
 		b.Discard()
 		return nil, err
@@ -115,7 +135,13 @@ func (b *Builder) Discard() {
 		b.program = nil
 	}
 	b.space.Release()
-	b.space = nil
+	b.end()
+}
+
+// end gives back what b needs until Finish or Discard.
+func (b *Builder) end() {
+	b.space, b.buf, b.stack.page = nil, nil, nil
+	b.from.pool.Put(b.pages)
 	b.in.Uncharge(inst.Heap, builderCost)
 }
 

@@ -75,7 +75,7 @@ func (b *Builder) initStack() error {
 	p := top - ptrSize
 	b.stack = stack{
 		low: low, top: top, p: p,
-		page: make([]byte, pageSize), base: top - pageSize, end: p,
+		page: b.pages.stack[:], base: top - pageSize, end: p,
 	}
 	return nil
 }

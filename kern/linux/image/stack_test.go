@@ -49,7 +49,7 @@ func (o old) putPtrs(a vm.Addr, ptrs ...vm.Addr) {
 
 // loadUser is world.load with strings of a program.
 func (w *world) loadUser(limits vm.Limits, argv, envp Vector) (*Image, error) {
-	b, err := New(w.sys, w.in, limits)
+	b, err := New(w.sys, new(Pages), w.in, limits)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func TestUserStrings(t *testing.T) {
 func TestChangingString(t *testing.T) {
 	w := newWorld(t)
 	f := w.add("a", program(etExec, 0x400000))
-	b, err := New(w.sys, w.in, usual)
+	b, err := New(w.sys, new(Pages), w.in, usual)
 	if err != nil {
 		t.Fatal(err)
 	}
