@@ -21,8 +21,8 @@ const (
 // What is charged for each object, in bytes of inst.Heap: the structures, and
 // for a thread its goroutine's stack.
 const (
-	procBytes   = 8 << 10
-	threadBytes = 20 << 10
+	procBytes   = 4 << 10
+	threadBytes = 12 << 10
 	numberBytes = 256
 	userBytes   = 128
 	groupBytes  = 256

@@ -12,7 +12,7 @@ import (
 
 // What the kernel's own memory for a Space and for an area is charged as.
 const (
-	spaceCost = 4096
+	spaceCost = 1024
 	areaCost  = 192
 )
 
