@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,6 +147,63 @@ func TestCallTable(t *testing.T) {
 	} {
 		if rows[name] != want {
 			t.Errorf("%s: %q, want %q", name, rows[name], want)
+		}
+	}
+}
+
+// TestInstProgram runs the least init here.
+func TestInstProgram(t *testing.T) {
+	hosttest.Require(t, host.GCC)
+	b := &bench{tmp: t.TempDir()}
+	path := filepath.Join(b.tmp, "instinit")
+	if _, err := b.compile(t.Context(), instProgram, path); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(out); err != nil || string(text) != "u" {
+		t.Errorf("it printed %q, %v", text, err)
+	}
+	cmd.Process.Kill()
+	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("it ended by itself: %v", err)
+	}
+}
+
+func TestInstTable(t *testing.T) {
+	ours := map[string]sample{"start_p50": {2000, 3000}, "memory_1000": {71 << 10, 71 << 10}, "churn_p50": {1}}
+	theirs := map[string]sample{"start_p50": {8000, 12000}, "memory_1000": {140 << 10, 140 << 10}}
+	rows := map[string]string{}
+	for _, line := range instTable(ours, theirs) {
+		rows[line[0]] = strings.Join(line[1:], "; ")
+	}
+	for name, want := range map[string]string{
+		"start":                   "2.50 µs; 10.0 µs; 1/4.00; 1/4.00 to 1/4.00; 1/4, met",
+		"memory of one, of 1,000": "71.0 KiB; 140 KiB; 1/1.97; 1/1.97 to 1/1.97; 1/2, MISSED",
+		"start and stop":          "failed",
+	} {
+		if rows[name] != want {
+			t.Errorf("%s: %q, want %q", name, rows[name], want)
+		}
+	}
+}
+
+func TestAloneTable(t *testing.T) {
+	rows := aloneTable([3]map[string]float64{
+		{"null_call": 1000, "stat": 2000}, {"null_call": 1010, "stat": 2000}, {"null_call": 981, "stat": 2050},
+	})
+	for i, want := range []string{
+		"null call; 1.00; 1.01; +1.0 %; 0.98; -1.9 %; 2 %, met",
+		"stat; 2.00; 2.00; +0.0 %; 2.05; +2.5 %; 2 %, MISSED",
+	} {
+		if got := strings.Join(rows[i+1], "; "); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

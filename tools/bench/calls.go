@@ -146,15 +146,7 @@ func (b *bench) callGuests(ctx context.Context) (mult, linux qemu.Config, versio
 		return fail(err)
 	}
 	program, root := filepath.Join(add, "calls"), filepath.Join(b.tmp, "calls.erofs")
-	source, err := b.file("calls.c", callsProgram)
-	if err != nil {
-		return fail(err)
-	}
-	cmd := exec.CommandContext(ctx, host.GCC.Program, "-O2", "-static", "-pthread", "-o", program, source)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("gcc: %w\n%s", err, text))
-	}
-	elf, err := os.ReadFile(program)
+	elf, err := b.compile(ctx, callsProgram, program)
 	if err != nil {
 		return fail(err)
 	}
@@ -174,33 +166,54 @@ func (b *bench) callGuests(ctx context.Context) (mult, linux qemu.Config, versio
 	return mult, linux, version, nil
 }
 
+// compile makes a static program of C source, and returns it.
+func (b *bench) compile(ctx context.Context, source []byte, program string) ([]byte, error) {
+	file, err := b.file(filepath.Base(program)+".c", source)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, host.GCC.Program, "-O2", "-static", "-pthread", "-o", program, file)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("gcc: %w\n%s", err, text)
+	}
+	return os.ReadFile(program)
+}
+
 var figureLine = regexp.MustCompile(`^bench (\S+) ([0-9.]+)$`)
 
 // run boots a guest and adds what it measures. A figure that a guest fails at is
 // left out.
 func (m measured) run(ctx context.Context, guest qemu.Config) error {
+	values, err := report(ctx, guest)
+	if err == nil {
+		m.add(values)
+	}
+	return err
+}
+
+// report boots a guest whose process 1 is one of the programs here, and returns
+// what that prints.
+func report(ctx context.Context, guest qemu.Config) (map[string]float64, error) {
 	vm, err := qemu.Start(ctx, guest)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer vm.Kill()
 	values := map[string]float64{}
 	for {
 		line, err := vm.Expect(`(bench .*)\n`, bootLimit+figureLimit)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if line[1] == "bench end" {
-			break
+			return values, nil
 		}
 		if f := figureLine.FindStringSubmatch(line[1]); f != nil {
 			if values[f[1]], err = strconv.ParseFloat(f[2], 64); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	m.add(values)
-	return nil
 }
 
 // add adds the values of one run.

@@ -44,9 +44,15 @@ func initProgram() []byte {
 	return b.Bytes()
 }
 
-// initramfs returns an archive with a program as /init, in the format that cpio
-// calls newc. The kernel itself brings /dev/console.
-func initramfs(program []byte) []byte {
+// archived is a program in an archive.
+type archived struct {
+	name    string
+	program []byte
+}
+
+// initramfs returns an archive with a program as /init, and others, in the format
+// that cpio calls newc. The kernel itself brings /dev/console.
+func initramfs(init []byte, others ...archived) []byte {
 	var b bytes.Buffer
 	pad := func() {
 		for b.Len()%4 != 0 {
@@ -64,7 +70,9 @@ func initramfs(program []byte) []byte {
 		b.Write(data)
 		pad()
 	}
-	add("init", 0o100755, program)
+	for _, f := range append([]archived{{"init", init}}, others...) {
+		add(f.name, 0o100755, f.program)
+	}
 	add("TRAILER!!!", 0, nil)
 	return b.Bytes()
 }

@@ -1,7 +1,7 @@
 // Bench measures and prints ratios. It is what make bench calls. A slow kernel
 // is no failure: the exit status is 1 only if something couldn't be measured.
 //
-//	bench [-runs 9] [-only boot,calls,clock,timers,packages]
+//	bench [-runs 9] [-only boot,calls,instances,clock,timers,packages]
 //
 // What the rows mean, and how they mislead, is in docs/benchmarks.md.
 package main
@@ -42,6 +42,7 @@ var sections = []struct {
 }{
 	{"boot", []host.Need{host.QEMU, host.LZ4}, (*bench).boot},
 	{"calls", []host.Need{host.QEMU, host.LZ4, host.GCC, host.Busybox, host.EROFS}, (*bench).calls},
+	{"instances", []host.Need{host.QEMU, host.LZ4, host.GCC, host.Busybox, host.EROFS}, (*bench).instances},
 	{"clock", []host.Need{host.QEMU}, (*bench).clock},
 	{"timers", []host.Need{host.QEMU}, (*bench).timers},
 	{"packages", nil, (*bench).packages},

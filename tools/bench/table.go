@@ -59,6 +59,7 @@ func number(x float64) string {
 }
 
 func milliseconds(s float64) string { return number(s*1e3) + " ms" }
+func kibibytes(b float64) string    { return number(b/1024) + " KiB" }
 func microseconds(s float64) string { return number(s*1e6) + " µs" }
 
 // goal says whether a value is at most what is wanted of it.
