@@ -2,6 +2,7 @@ package sched
 
 import (
 	"sync/atomic"
+	"time"
 
 	"mult/inst"
 )
@@ -19,7 +20,7 @@ type rival struct {
 	group  *group       // [const] whose threads these are
 	among  *group       // [const] for whose processors it competes; nil: it is the top
 	weight atomic.Int64 // changed with mu
-	vt     atomic.Int64 // virtual time; only grows, but for boundLocked
+	vt     atomic.Int64 // virtual time; only grows, but for SetWeight
 	key    int64        // [mu] vt when it was put where it is in among.rivals
 	at     int          // [mu] place there, -1: not in it
 }
@@ -98,8 +99,10 @@ func SetWeight(in *inst.Inst, weight int) {
 	defer g.sched.mu.Unlock()
 	r := &g.all
 	r.weight.Store(int64(min(max(weight, 1), MaxWeight)))
+	// With little weight it may have got far ahead, further than charge lets it now.
+	lower(&r.vt, r.limit())
 	if r.at >= 0 {
-		r.boundLocked()
+		r.key = r.vt.Load()
 		r.among.rivals.fix(r.at)
 	}
 }
@@ -107,20 +110,26 @@ func SetWeight(in *inst.Inst, weight int) {
 // WeightOf returns what SetWeight has set.
 func WeightOf(in *inst.Inst) int { return int(slot.Of(in).all.weight.Load()) }
 
-// limit is how far r may be ahead of those that wait.
+// limit is how far r may be ahead of those that wait, beside what it has had last.
 func (r *rival) limit() int64 { return r.among.rivalVT.Load() + lead*Weight/r.weight.Load() }
 
 // floor is how far it may be behind them.
 func (r *rival) floor() int64 { return r.among.rivalVT.Load() - bonus }
 
+// longest is the most that is charged at once, so that nobody waits for hours because
+// the machine stood still. Calls that take long count in full up to this.
+const longest = int64(time.Second)
+
 // charge adds d nanoseconds to the virtual times of r and what it is part of. alone: no
 // thread waits, so nobody is behind.
 func (r *rival) charge(d int64, alone bool) {
+	d = min(d, longest)
 	for ; r.among != nil; r = &r.among.all {
 		if r.among.members.Load() == 1 {
 			continue // there is nobody to compete with
 		}
-		advance(&r.vt, d*Weight/r.weight.Load(), r.limit())
+		n := d * Weight / r.weight.Load()
+		advance(&r.vt, n, r.limit()+n)
 		if alone {
 			raise(&r.among.rivalVT, r.vt.Load())
 		}
@@ -134,18 +143,11 @@ func (r *rival) catchUp() {
 	}
 }
 
-// boundLocked puts r where it may be: with little weight it may have got far ahead, further
-// than charge lets it now.
-func (r *rival) boundLocked() {
-	raise(&r.vt, r.floor())
-	lower(&r.vt, r.limit())
-	r.key = r.vt.Load()
-}
-
 // enterLocked makes r compete, and what it is part of: a thread waits.
 func (r *rival) enterLocked() {
 	for ; r.among != nil && r.at < 0; r = &r.among.all {
-		r.boundLocked()
+		raise(&r.vt, r.floor())
+		r.key = r.vt.Load()
 		r.among.rivals.push(r)
 	}
 }

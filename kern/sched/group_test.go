@@ -15,6 +15,7 @@ import (
 type node struct {
 	weight int // 0: as it is at first
 	hogs   int
+	long   int // pieces that a hog works at once; 0: one
 	below  []*node
 
 	in *inst.Inst
@@ -48,6 +49,7 @@ func newTree(t *testing.T, cpus int, root *node) *tree {
 		}
 	}
 	root.in = tr.start("root", func(th *proc.Thread) { pause(th, root) })
+	Suspend(root.in) // until all are there
 	var add func(n *node)
 	add = func(n *node) {
 		n.id = len(tr.nodes)
@@ -68,20 +70,30 @@ func newTree(t *testing.T, cpus int, root *node) *tree {
 		}
 	}
 	add(root)
-	// All have begun.
+	hogs := 0 // those that ran already come back
 	for _, n := range tr.nodes {
-		for proc.TableOf(n.in).Counts().Procs < n.hogs+1 {
-			time.Sleep(time.Millisecond)
-		}
+		hogs += n.hogs
 	}
+	for waiting := 0; waiting < hogs; time.Sleep(time.Millisecond) {
+		waiting = 0
+		tr.s.mu.Lock()
+		for _, n := range tr.nodes {
+			waiting += len(slot.Of(n.in).queue)
+		}
+		tr.s.mu.Unlock()
+	}
+	Resume(root.in)
 	return tr
 }
 
 func (tr *tree) hog(c *proc.Thread, n *node) {
-	for tr.user(c, time.Millisecond) {
+	long := max(n.long, 1)
+	for tr.user(c, time.Duration(long)*time.Millisecond) {
 		if p := tr.phase.Load(); p != nil {
-			if i := p.total.Add(1); i > 0 && i <= p.limit {
-				p.n[n.id].Add(1)
+			for range long {
+				if i := p.total.Add(1); i > 0 && i <= p.limit {
+					p.n[n.id].Add(1)
+				}
 			}
 		}
 		if f := tr.each.Load(); f != nil {
@@ -157,6 +169,7 @@ func TestTree(t *testing.T) {
 		{name: "weights", below: []*node{{hogs: 1}, {weight: 200, hogs: 3}, {weight: 400, hogs: 1}}, want: []int64{700, 1400, 2800}},
 		{name: "root", hogs: 2, below: []*node{{hogs: 1}, {weight: 200, hogs: 1}}, want: []int64{1000, 2000}},
 		{name: "parent", below: []*node{parent, {hogs: 1}}, want: []int64{2000, 2000}},
+		{name: "long calls", below: []*node{{hogs: 1, long: 50}, {hogs: 1}}, want: []int64{2000, 2000}},
 		{name: "chain", below: []*node{chain, {hogs: 1}}, want: []int64{2000, 2000}},
 		{name: "nested", below: []*node{{hogs: 1}, inner}, want: []int64{1500, 4500}},
 		// Its own two threads weigh 100 of 400.
@@ -187,9 +200,9 @@ func TestTree(t *testing.T) {
 
 // TestThousand has a thread that computes in each of a thousand instances.
 func TestThousand(t *testing.T) {
-	const instances, each = 1000, 60
+	const instances, each = 1000, 40
 	tr := newTree(t, 1, &node{below: leaves(instances, 0)})
-	got := tr.measure(10*instances, each*instances)
+	got := tr.measure(20*instances, each*instances)
 	for _, n := range tr.root.below {
 		if !near(got[n], each, 0.25) {
 			t.Errorf("one had %d, not %d", got[n], each)
