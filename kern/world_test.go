@@ -101,6 +101,12 @@ const machineUp = 1000 * 1e9
 // start boots a kernel whose inst0 sleeps. The others run program 0.
 func start(t *testing.T, files map[string][]byte, progs ...prog) *world {
 	t.Helper()
+	return startWith(t, func(*Config) {}, files, progs...)
+}
+
+// startWith is start with changes to what the machine gives.
+func startWith(t *testing.T, change func(c *Config), files map[string][]byte, progs ...prog) *world {
+	t.Helper()
 	w := &world{t: t, m: hosted.New(32 << 20), ended: make(chan proc.Status, 1), progs: append(progs, sleeps)}
 	w.m.User = w.run
 	all := map[string][]byte{"init": program(entry(len(progs))), "sbin/instinit": program(entry(0))}
@@ -115,7 +121,7 @@ func start(t *testing.T, files map[string][]byte, progs ...prog) *world {
 	ram, pa := place(t, w.m, makeImage(t, all))
 	w.free = w.m.Memory().Stats().Free
 	var err error
-	w.k, err = Start(Config{
+	c := Config{
 		Machine: w.m, Memory: w.m.Memory(), Log: klog.New(1<<20, clock, &w.log, klog.Info),
 		Clock: clock, Ticks: w.m.Ticks, Wall: func() int64 { return 1e18 + clock() }, SetWall: func(int64) {},
 		VDSO:      func() vdso.Params { return vdso.Params{} },
@@ -123,8 +129,9 @@ func start(t *testing.T, files map[string][]byte, progs ...prog) *world {
 		Init:  []string{"/init"},
 		Ended: func(s proc.Status) { w.ended <- s },
 		Off:   func(bool) {},
-	})
-	if err != nil {
+	}
+	change(&c)
+	if w.k, err = Start(c); err != nil {
 		t.Fatal(err)
 	}
 	return w
