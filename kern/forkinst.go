@@ -3,6 +3,7 @@ package kern
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"mult/fs/vfs"
 	"mult/inst"
@@ -17,6 +18,9 @@ import (
 )
 
 // This file begins instances: forkinst1(9).
+//
+// What fails is gone when its caller is told. He gives his processor up until then, and his
+// death ends that waiting: what is left to do is instdaemon's.
 
 // instInit is the program of process 1 of every instance but inst0, in the
 // instance's root.
@@ -24,9 +28,10 @@ const instInit = "/sbin/instinit"
 
 // Create makes an instance below parent, to which the caller has a reference: its members
 // and its tree of names. It has no process, and waits for Start. The caller gets a
-// reference. On an error there is no instance when Create returns.
-func (k *Kernel) Create(parent *inst.Inst, name string, s linux.Settings) (*inst.Inst, error) {
-	in, err := k.create(parent, name, s)
+// reference. On an error there is no instance when Create returns. by is the thread on
+// which it runs; nil: it is none.
+func (k *Kernel) Create(by *proc.Thread, parent *inst.Inst, name string, s linux.Settings) (*inst.Inst, error) {
+	in, err := k.create(by, parent, name, s)
 	if err != nil {
 		return nil, err
 	}
@@ -36,17 +41,17 @@ func (k *Kernel) Create(parent *inst.Inst, name string, s linux.Settings) (*inst
 	ended := in.State() != inst.Creating
 	l.mu.Unlock()
 	if ended {
-		k.unmake(in, nil)
+		k.unmake(by, in, nil)
 		return nil, endedMeanwhile(name)
 	}
 	return in, nil
 }
 
 // Start starts an instance that Create has made: its process 1 is made from proc0, as
-// Fork1 makes a process from its parent, and gets the program instInit. On an error the
-// caller's reference is given back, and if it was Start that failed, the instance is gone
-// when it returns.
-func (k *Kernel) Start(in *inst.Inst) error {
+// Fork1 makes a process from its parent, and gets the program instInit. stdio gives it
+// descriptors 0 to 2; nil: the null device. On an error the caller's reference is given back,
+// and if it was Start that failed, the instance is gone when it returns.
+func (k *Kernel) Start(by *proc.Thread, in *inst.Inst, stdio linux.Stdio) error {
 	l := lifeSlot.Of(in)
 	l.mu.Lock()
 	state, busy := in.State(), l.busy
@@ -58,14 +63,14 @@ func (k *Kernel) Start(in *inst.Inst) error {
 		defer in.Release()
 		return inst.Errorf(errno.EBUSY, "instance %s is %s, and can't be started", in.Name(), state)
 	}
-	return k.start(in)
+	return k.start(by, in, stdio)
 }
 
 // ForkInst1 is Create and Start.
-func (k *Kernel) ForkInst1(parent *inst.Inst, name string, s linux.Settings) (*inst.Inst, error) {
-	in, err := k.create(parent, name, s)
+func (k *Kernel) ForkInst1(by *proc.Thread, parent *inst.Inst, name string, s linux.Settings, stdio linux.Stdio) (*inst.Inst, error) {
+	in, err := k.create(by, parent, name, s)
 	if err == nil {
-		err = k.start(in)
+		err = k.start(by, in, stdio)
 	}
 	if err != nil {
 		return nil, err
@@ -74,7 +79,7 @@ func (k *Kernel) ForkInst1(parent *inst.Inst, name string, s linux.Settings) (*i
 }
 
 // create makes an instance that is busy being made.
-func (k *Kernel) create(parent *inst.Inst, name string, s linux.Settings) (_ *inst.Inst, err error) {
+func (k *Kernel) create(by *proc.Thread, parent *inst.Inst, name string, s linux.Settings) (_ *inst.Inst, err error) {
 	in, err := k.insts.New(parent, name)
 	if err != nil {
 		return nil, err
@@ -84,7 +89,7 @@ func (k *Kernel) create(parent *inst.Inst, name string, s linux.Settings) (_ *in
 	made := false
 	defer func() {
 		if !made { // a panic comes here, too
-			k.unmake(in, nil)
+			k.unmake(by, in, nil)
 		}
 	}()
 	vdso.Update(in)                // the clock may have changed before in was in the list
@@ -103,17 +108,20 @@ func (k *Kernel) create(parent *inst.Inst, name string, s linux.Settings) (_ *in
 }
 
 // start is Start of an instance that is busy.
-func (k *Kernel) start(in *inst.Inst) (err error) {
+func (k *Kernel) start(by *proc.Thread, in *inst.Inst, stdio linux.Stdio) (err error) {
 	var t *proc.Thread
 	started := false
 	defer func() {
 		if !started { // a panic comes here, too
-			k.unmake(in, t)
+			k.unmake(by, in, t)
 		}
 	}()
 	t, err = proc.ForkInst1(in)
 	if err == nil {
-		err = k.execInit(t, []string{instInit})
+		if stdio == nil {
+			stdio = nullStdio
+		}
+		err = k.execInit(t, []string{instInit}, stdio)
 	}
 	if in.State() == inst.Stopping {
 		return endedMeanwhile(in.Name()) // and exec may have failed for that
@@ -137,12 +145,19 @@ func endedMeanwhile(name string) error {
 }
 
 // unmake ends a busy instance whose process 1, if there is one, is t. It gives the
-// caller's reference back, and when it returns, the instance is gone.
-func (k *Kernel) unmake(in *inst.Inst, t *proc.Thread) {
-	dead := make(chan struct{})
+// caller's reference back, and when it returns, the instance is gone, or by about to die.
+func (k *Kernel) unmake(by *proc.Thread, in *inst.Inst, t *proc.Thread) {
+	var (
+		mu   sync.Mutex
+		q    proc.Queue // with mu
+		dead = make(chan struct{})
+	)
 	in.Watch(func(s inst.State) {
 		if s == inst.Dead {
+			mu.Lock()
 			close(dead)
+			q.WakeAll()
+			mu.Unlock()
 		}
 	})
 	in.Become(inst.Stopping) // unless it is
@@ -153,28 +168,55 @@ func (k *Kernel) unmake(in *inst.Inst, t *proc.Thread) {
 		in.Release()
 	}
 	in.Release()
-	<-dead
+	if by == nil {
+		<-dead
+		return
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for {
+		select {
+		case <-dead:
+			return
+		default:
+		}
+		if by.WaitKillable(&q, &mu, proc.Forever) != nil {
+			return
+		}
+	}
 }
 
-// execInit gives process 1 of an instance its program, and descriptors 0 to 2: for
-// inst0 the console, for others the null device.
-func (k *Kernel) execInit(t *proc.Thread, argv []string) error {
-	console := "/dev/null"
-	if t.Inst() == k.inst0 {
-		console = "/dev/console"
+// nullStdio gives a new process the null device as descriptors 0 to 2.
+func nullStdio(t *proc.Thread) error { return openStdio(t, "/dev/null") }
+
+// consoleStdio gives the first process of inst0 the console. As on Linux, it does without if
+// there is none.
+func (k *Kernel) consoleStdio(t *proc.Thread) error {
+	if err := openStdio(t, "/dev/console"); err != nil {
+		k.Log.Warnf("inst0: %v", err)
 	}
+	return nil
+}
+
+func openStdio(t *proc.Thread, name string) error {
 	for fd := range 3 {
-		f, err := vfs.For(t).Open(nil, console, abi.O_RDWR|abi.O_NOCTTY, 0)
+		f, err := vfs.For(t).Open(nil, name, abi.O_RDWR|abi.O_NOCTTY, 0)
 		if err == nil {
-			_, err = file.Of(t.Proc).Alloc(t, f, 0, false)
+			if _, err = file.Of(t.Proc).Alloc(t, f, 0, false); err != nil {
+				f.Release()
+			}
 		}
-		if err != nil && t.Inst() != k.inst0 {
-			return fmt.Errorf("%s: %w", console, err)
+		if err != nil {
+			return fmt.Errorf("%s as descriptor %d: %w", name, fd, err)
 		}
-		if err != nil { // as on Linux, init does without
-			k.Log.Warnf("inst0: %s as descriptor %d: %v", console, fd, err)
-			break
-		}
+	}
+	return nil
+}
+
+// execInit gives process 1 of an instance its descriptors and its program.
+func (k *Kernel) execInit(t *proc.Thread, argv []string, stdio linux.Stdio) error {
+	if err := stdio(t); err != nil {
+		return err
 	}
 	env := image.Strings("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "USER=root")
 	if err := k.linux.Exec(t, argv[0], image.Strings(argv...), env); err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mult/inst"
+	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/host"
 	"mult/kern/internal/proctest"
@@ -100,13 +101,13 @@ func TestProc0Memory(t *testing.T) {
 	if err := th.Space().CopyIn(got, at); err != nil || string(got) != marker {
 		t.Errorf("before exec: %q, %v", got, err)
 	}
-	if err := k.execInit(th, []string{instInit}); err != nil {
+	if err := k.execInit(th, []string{instInit}, nullStdio); err != nil {
 		t.Fatal(err)
 	}
 	if err := th.Space().CopyIn(got, at); err != errno.EFAULT {
 		t.Errorf("after exec: %q, %v", got, err)
 	}
-	k.unmake(in.Retain(), th)
+	k.unmake(nil, in.Retain(), th)
 }
 
 // TestForkInst1Fails has it fail in all ways, and looks for what is left.
@@ -140,7 +141,7 @@ func TestForkInst1Fails(t *testing.T) {
 			was, heap, refs := k.insts.Count(), k.inst0.Used(inst.Heap), k.inst0.Refs()
 			free := w.m.Memory().Stats().Free
 			for range 3 {
-				in, err := k.ForkInst1(k.inst0, tt.inst, tt.set)
+				in, err := k.ForkInst1(nil, k.inst0, tt.inst, tt.set, nil)
 				if in != nil || !errors.Is(err, tt.err) || !strings.HasPrefix(err.Error(), tt.text) {
 					t.Fatalf("%v, %v; want %v, %s...", in, err, tt.err, tt.text)
 				}
@@ -167,7 +168,7 @@ func TestForkInst1Limits(t *testing.T) {
 		was, failed := k.inst0.Used(r), 0
 		for limit := int64(0); ; {
 			limit += map[inst.Resource]int64{inst.Heap: 1024, inst.Frames: 1}[r]
-			in, err := k.ForkInst1(k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{r: limit}})
+			in, err := k.ForkInst1(nil, k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{r: limit}}, nil)
 			if err == nil {
 				k.Kill(in)
 				w.gone(in)
@@ -195,7 +196,7 @@ func TestForkInst1Killed(t *testing.T) {
 		parent := w.inst(k.inst0, fmt.Sprintf("parent%d", i))
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			in, err := k.ForkInst1(parent, "kid", linux.Settings{})
+			in, err := k.ForkInst1(nil, parent, "kid", linux.Settings{}, nil)
 			if err == nil {
 				made++
 				in.Release()
@@ -234,7 +235,7 @@ func TestForkInst1Killed(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	w := start(t, nil, sleeps)
 	defer w.finish()
-	a, err := w.k.Create(w.k.inst0, "a", mayMake)
+	a, err := w.k.Create(nil, w.k.inst0, "a", mayMake)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +243,7 @@ func TestStartFails(t *testing.T) {
 	a.SetLimit(inst.Processes, a.Used(inst.Processes))
 	over := dead(b)
 	b.Release()
-	if err := w.k.Start(a); !errors.Is(err, errno.EAGAIN) {
+	if err := w.k.Start(nil, a, nil); !errors.Is(err, errno.EAGAIN) {
 		t.Error(err)
 	}
 	<-over
@@ -250,7 +251,7 @@ func TestStartFails(t *testing.T) {
 		t.Errorf("%d instances are left", n)
 	}
 	// Without descriptors it doesn't start either.
-	if _, err := w.k.ForkInst1(w.k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Files: 2}}); !errors.Is(err, errno.ENFILE) || w.k.insts.Count() != 1 {
+	if _, err := w.k.ForkInst1(nil, w.k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Files: 2}}, nil); !errors.Is(err, errno.ENFILE) || w.k.insts.Count() != 1 {
 		t.Errorf("with two files: %v", err)
 	}
 }
@@ -277,4 +278,48 @@ func TestTree(t *testing.T) {
 	w.inst(d, "e").Release()
 	d.Release()
 	w.finish()
+}
+
+// TestUnmakeKilled has the creator of an instance that can't be made die while he waits for
+// its end: he doesn't wait any more, and the rest goes on without him.
+func TestUnmakeKilled(t *testing.T) {
+	m := manage(t)
+	c := m.top
+	for _, steps := range []bool{false, true} {
+		a := m.forkInst(c.in, "a")
+		owner := proc.TableOf(a.in).Init()
+		ended := make(chan *inst.Inst, 1)
+		a.in.SetLimit(inst.Processes, 1) // none for another process 1
+		over := make(chan struct{})
+		x := op(abi.INST_CREATE, "b")
+		if steps {
+			if x = a.ctl(x); x.n != 0 {
+				t.Fatal(x.n, x.text)
+			}
+			x = op(abi.INST_START, "b")
+		} else {
+			x.Flags = abi.INST_STARTED
+		}
+		m.k.insts.Reap = func(in *inst.Inst) { ended <- in }
+		go func() {
+			defer close(over)
+			defer func() { recover() }() // its memory is gone
+			a.ctl(x)
+		}()
+		b := <-ended
+		proctest.Until(func() bool { return owner.Stat().State == 'D' })
+		m.k.Kill(a.in)
+		proctest.Until(func() bool { return proc.TableOf(a.in).Init() == nil })
+		select {
+		case <-over:
+			t.Error("the call has returned")
+		default:
+		}
+		m.k.insts.Reap = m.k.reap
+		m.k.reap(b)
+		m.gone(a.in)
+		a.done <- 0
+		<-over
+	}
+	m.finish()
 }

@@ -346,7 +346,7 @@ func TestInstctlList(t *testing.T) {
 	b := m.forkInst(m.top.in, "b")
 	const n = 30
 	for i := range n {
-		in, err := m.k.Create(a.in, fmt.Sprintf("i%d", i), linux.Settings{})
+		in, err := m.k.Create(nil, a.in, fmt.Sprintf("i%d", i), linux.Settings{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +406,7 @@ func TestInstctlList(t *testing.T) {
 func TestInstWatch(t *testing.T) {
 	m := manage(t)
 	c := m.top
-	in, err := m.k.Create(c.in, "a", linux.Settings{})
+	in, err := m.k.Create(nil, c.in, "a", linux.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,7 +436,7 @@ func TestInstWatch(t *testing.T) {
 		}
 	}
 	want(abi.INST_CREATING, 0)
-	if err := m.k.Start(in.Retain()); err != nil {
+	if err := m.k.Start(nil, in.Retain(), nil); err != nil {
 		t.Fatal(err)
 	}
 	in.Release() // of Start
@@ -456,7 +456,7 @@ func TestInstWatch(t *testing.T) {
 	m.gone(in)
 	want(abi.INST_DEAD, 9)
 	// It has kept nothing.
-	again, err := m.k.Create(c.in, "a", linux.Settings{})
+	again, err := m.k.Create(nil, c.in, "a", linux.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

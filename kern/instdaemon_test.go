@@ -110,7 +110,7 @@ func TestStop(t *testing.T) {
 			ready.Store(0)
 			w := start(t, nil, tt.prog, exits(0))
 			defer w.finish()
-			in, err := w.k.ForkInst1(w.k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Heap: 4 << 20, inst.Instances: 2}})
+			in, err := w.k.ForkInst1(nil, w.k.inst0, "a", linux.Settings{Limits: map[inst.Resource]int64{inst.Heap: 4 << 20, inst.Instances: 2}}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func TestStopTwice(t *testing.T) {
 		if in.State() != inst.Stopping || proc.TableOf(in).Init() == nil {
 			t.Errorf("it is %v", in.State())
 		}
-		if _, err := w.k.ForkInst1(in, "late", linux.Settings{}); err == nil {
+		if _, err := w.k.ForkInst1(nil, in, "late", linux.Settings{}, nil); err == nil {
 			t.Error("an instance was made below one that ends")
 		}
 		again(in)
@@ -198,7 +198,7 @@ func TestLives(t *testing.T) {
 				name := fmt.Sprintf("i%d", r.IntN(6))
 				in, err := k.inst0.Lookup(name)
 				if err != nil {
-					if in, err = k.ForkInst1(k.inst0, name, mayMake); err != nil {
+					if in, err = k.ForkInst1(nil, k.inst0, name, mayMake, nil); err != nil {
 						continue
 					}
 					made.Add(1)
@@ -215,7 +215,7 @@ func TestLives(t *testing.T) {
 				case 5:
 					in.Become(inst.Running, inst.Suspended)
 				case 6:
-					if kid, err := k.ForkInst1(in, "kid", linux.Settings{}); err == nil {
+					if kid, err := k.ForkInst1(nil, in, "kid", linux.Settings{}, nil); err == nil {
 						made.Add(1)
 						kid.Release()
 					}

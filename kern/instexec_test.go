@@ -12,6 +12,7 @@ import (
 	"mult/kern/abi"
 	"mult/kern/errno"
 	"mult/kern/file"
+	"mult/kern/host"
 	"mult/kern/internal/proctest"
 	"mult/kern/linux"
 	"mult/kern/proc"
@@ -55,8 +56,8 @@ const (
 	spare   = 0x402800
 )
 
-// exec runs a program in an instance.
-func (c *client) exec(name, path string, flags uint64) (int64, abi.InstExec, string) {
+// exec runs a program in an instance, by INST_EXEC or INST_ATTACH.
+func (c *client) exec(name, path string, how uint32) (int64, abi.InstExec, string) {
 	// The strings lie behind the structure.
 	at := uint64(ctlData + abi.InstExecSize)
 	argv := at + 64
@@ -66,8 +67,8 @@ func (c *client) exec(name, path string, flags uint64) (int64, abi.InstExec, str
 	copy(b[abi.InstExecSize:], path)
 	binary.LittleEndian.PutUint64(b[abi.InstExecSize+64:], at)
 	binary.LittleEndian.PutUint64(b[abi.InstExecSize+64+16:], 0)
-	x := op(abi.INST_EXEC, name)
-	x.data, x.Flags = string(b), flags
+	x := op(how, name)
+	x.data = string(b)
 	x.size = abi.InstExecSize
 	x = c.ctl(x)
 	what.Decode(c.memory(ctlData, abi.InstExecSize))
@@ -101,7 +102,7 @@ func TestExec(t *testing.T) {
 		return list
 	}
 	before := fds()
-	pid, x, text := c.exec("a", "/bin/echo", 0)
+	pid, x, text := c.exec("a", "/bin/echo", abi.INST_EXEC)
 	if pid != 2 {
 		t.Fatal(pid, text)
 	}
@@ -145,8 +146,8 @@ func TestExec(t *testing.T) {
 		{"none", "/bin/echo", errno.ESRCH, `there is no instance "none"`},
 		{"", "/bin/echo", errno.EPERM, "an instance is managed from above"},
 	} {
-		for _, flags := range []uint64{0, abi.INST_TTY} {
-			if n, _, text := c.exec(tt.name, tt.path, flags); n != -int64(tt.err) || !strings.HasPrefix(text, tt.text) {
+		for _, how := range []uint32{abi.INST_EXEC, abi.INST_ATTACH} {
+			if n, _, text := c.exec(tt.name, tt.path, how); n != -int64(tt.err) || !strings.HasPrefix(text, tt.text) {
 				t.Errorf("%s in %q: %d, %s", tt.path, tt.name, n, text)
 			}
 		}
@@ -154,12 +155,12 @@ func TestExec(t *testing.T) {
 	if got := fds(); !slices.Equal(got, before) {
 		t.Errorf("descriptors %v, before it was %v", got, before)
 	}
-	b, err := m.k.Create(c.in, "b", linux.Settings{})
+	b, err := m.k.Create(nil, c.in, "b", linux.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Release()
-	if n, _, text := c.exec("b", "/bin/echo", 0); n != -int64(errno.EBUSY) || text != "instance b is creating: only one that has been started runs programs" {
+	if n, _, text := c.exec("b", "/bin/echo", abi.INST_EXEC); n != -int64(errno.EBUSY) || text != "instance b is creating: only one that has been started runs programs" {
 		t.Errorf("in one that isn't started: %d, %s", n, text)
 	}
 	m.finish(a)
@@ -204,7 +205,7 @@ func TestExecTerminal(t *testing.T) {
 	m := manageExec(t)
 	c := m.top
 	a := m.forkInst(c.in, "a")
-	pid, x, text := c.exec("a", "/bin/echo", abi.INST_TTY)
+	pid, x, text := c.exec("a", "/bin/echo", abi.INST_ATTACH)
 	if pid != 2 || x.Out != -1 || x.Err != -1 {
 		t.Fatal(pid, x, text)
 	}
@@ -240,18 +241,18 @@ func TestExecTerminal(t *testing.T) {
 // TestExecEnd ends an instance while its owner waits for programs in it, and the owner while
 // its programs run.
 func TestExecEnd(t *testing.T) {
-	for _, flags := range []uint64{0, abi.INST_TTY} {
+	for _, how := range []uint32{abi.INST_EXEC, abi.INST_ATTACH} {
 		m := manageExec(t)
 		c := m.top
 		a := m.forkInst(c.in, "a")
-		pid, x, text := c.exec("a", "/bin/pause", flags)
+		pid, x, text := c.exec("a", "/bin/pause", how)
 		if pid != 2 {
 			t.Fatal(pid, text)
 		}
 		read := make(chan string)
 		go func() {
 			fd := x.Out
-			if flags != 0 {
+			if how == abi.INST_ATTACH {
 				fd = x.In
 			}
 			n, s := c.read(fd)
@@ -262,7 +263,7 @@ func TestExecEnd(t *testing.T) {
 		m.k.Kill(a.in)
 		close(a.calls)
 		m.gone(a.in)
-		if got, want := <-read, map[uint64]string{0: "0 ", abi.INST_TTY: fmt.Sprint(-int64(errno.EIO), " ")}[flags]; got != want {
+		if got, want := <-read, map[uint32]string{abi.INST_EXEC: "0 ", abi.INST_ATTACH: fmt.Sprint(-int64(errno.EIO), " ")}[how]; got != want {
 			t.Errorf("read: %q, want %q", got, want)
 		}
 		// They lead nowhere.
@@ -280,7 +281,7 @@ func TestExecEnd(t *testing.T) {
 		}
 		// The owner ends, with streams to where there is nobody, and to a program that runs.
 		b := m.forkInst(c.in, "b")
-		if pid, _, text := c.exec("b", "/bin/pause", flags); pid != 2 {
+		if pid, _, text := c.exec("b", "/bin/pause", how); pid != 2 {
 			t.Error(pid, text)
 		}
 		proctest.Until(func() bool { return proc.TableOf(b.in).Counts().Procs == 2 })
@@ -300,7 +301,7 @@ func (c *client) fionread(fd int32) int {
 
 // TestLastWords reads what a program has written last when its instance is gone.
 func TestLastWords(t *testing.T) {
-	for _, flags := range []uint64{0, abi.INST_TTY} {
+	for _, how := range []uint32{abi.INST_EXEC, abi.INST_ATTACH} {
 		m := manageExec(t)
 		c := m.top
 		free := c.in.Used(inst.Heap)
@@ -310,12 +311,12 @@ func TestLastWords(t *testing.T) {
 			want  string
 		}{{want: "last words"}, {close: true}, {limit: true}} {
 			a := m.forkInst(c.in, "a")
-			pid, x, text := c.exec("a", "/bin/say", flags)
+			pid, x, text := c.exec("a", "/bin/say", how)
 			if pid != 2 {
 				t.Fatal(pid, text)
 			}
 			out := x.Out
-			if flags != 0 {
+			if how == abi.INST_ATTACH {
 				out = x.In
 			}
 			proctest.Until(func() bool { return c.fionread(out) == len("last words") })
@@ -352,18 +353,18 @@ func TestLastWords(t *testing.T) {
 
 // TestReadFreed reads a stream between the end of an instance and that of its members.
 func TestReadFreed(t *testing.T) {
-	for _, flags := range []uint64{0, abi.INST_TTY} {
+	for _, how := range []uint32{abi.INST_EXEC, abi.INST_ATTACH} {
 		m := manageExec(t)
 		c := m.top
 		ended := make(chan *inst.Inst, 1)
 		m.k.insts.Reap = func(in *inst.Inst) { ended <- in }
 		a := m.forkInst(c.in, "a")
-		pid, x, text := c.exec("a", "/bin/say", flags)
+		pid, x, text := c.exec("a", "/bin/say", how)
 		if pid != 2 {
 			t.Fatal(pid, text)
 		}
 		out := x.Out
-		if flags != 0 {
+		if how == abi.INST_ATTACH {
 			out = x.In
 		}
 		proctest.Until(func() bool { return c.fionread(out) == len("last words") })
@@ -411,11 +412,11 @@ func TestStreamIoctl(t *testing.T) {
 	for n := uint64(tcgets2&0xffff + 1); n <= tcsetsf2&0xffff; n++ {
 		allowed = append(allowed, 0x402c0000|n)
 	}
-	for _, flags := range []uint64{0, abi.INST_TTY} {
+	for _, how := range []uint32{abi.INST_EXEC, abi.INST_ATTACH} {
 		m := manageExec(t)
 		c := m.top
 		a := m.forkInst(c.in, "a")
-		pid, x, text := c.exec("a", "/bin/pause", flags)
+		pid, x, text := c.exec("a", "/bin/pause", how)
 		if pid != 2 {
 			t.Fatal(pid, text)
 		}
@@ -432,12 +433,12 @@ func TestStreamIoctl(t *testing.T) {
 				continue
 			}
 			want := -int64(errno.ENOTTY)
-			if slices.Contains(allowed, n) && (flags != 0 || n == abi.FIONREAD) {
+			if slices.Contains(allowed, n) && (how == abi.INST_ATTACH || n == abi.FIONREAD) {
 				want = 0
 			}
 			// What is set is what was there: a terminal's settings, or zeros.
 			if got := c.call(nil, nrIoctl, uint64(x.In), n, spare); got != want {
-				t.Errorf("flags %d, ioctl %#x: %d, want %d", flags, n, got, want)
+				t.Errorf("operation %d, ioctl %#x: %d, want %d", how, n, got, want)
 			}
 		}
 		if s := proc.TableOf(c.in).Find(1).Session(); s.Terminal() != nil {
@@ -452,4 +453,149 @@ func TestStreamIoctl(t *testing.T) {
 		m.gone(a.in)
 		m.finish()
 	}
+}
+
+// console makes an instance whose process 1 is on pipes or a terminal, at once or in two steps.
+func (c *client) console(name, settings string, flags uint64, steps bool) (control, abi.InstExec) {
+	data := string(make([]byte, abi.InstExecSize))
+	x := op(abi.INST_CREATE, name)
+	if steps {
+		x.data = settings
+		if x = c.ctl(x); x.n < 0 {
+			return x, abi.InstExec{}
+		}
+		x = op(abi.INST_START, name)
+		x.data, x.Flags = data, flags
+	} else {
+		x.data, x.Flags = data+settings, flags|abi.INST_STARTED
+	}
+	x = c.ctl(x)
+	var what abi.InstExec
+	what.Decode(c.memory(ctlData, abi.InstExecSize))
+	return x, what
+}
+
+// TestConsole talks to process 1 of an instance, from its beginning to its end.
+func TestConsole(t *testing.T) {
+	m := manageExec(t)
+	c := m.top
+	for i, tt := range []struct {
+		flags uint64
+		steps bool
+		want  string
+	}{
+		{abi.INST_STREAMS, false, "hello\n"},
+		{abi.INST_STREAMS, true, "hello\n"},
+		{abi.INST_TTY, false, "hello\r\n"},
+		{abi.INST_TTY, true, "hello\r\n"},
+	} {
+		x, what := c.console("a", "host h", tt.flags, tt.steps)
+		if x.n != 0 {
+			t.Fatalf("%d: %d, %s", i, x.n, x.text)
+		}
+		in, err := c.in.Lookup("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := m.arrived(in)
+		if host.Name(in) != "h" || !tt.steps && x.value != in.ID {
+			t.Errorf("%d: host name %q, id %d", i, host.Name(in), x.value)
+		}
+		out, fds := what.Out, []int32{what.In, what.Out, what.Err, what.Watch}
+		if tt.flags == abi.INST_TTY {
+			if out, fds = what.In, []int32{what.In, what.Watch}; what.Out != -1 || what.Err != -1 {
+				t.Errorf("%d: descriptors %+v", i, what)
+			}
+			if s := proc.TableOf(in).Init().Session(); s.Terminal() == nil {
+				t.Errorf("%d: no controlling terminal", i)
+			}
+		}
+		a.write(1, "hello\n")
+		if _, s := c.read(out); s != tt.want {
+			t.Errorf("%d: %q, want %q", i, s, tt.want)
+		}
+		c.write(what.In, "back\n")
+		if _, s := a.read(0); s != "back\n" {
+			t.Errorf("%d: inside, %q", i, s)
+		}
+		// A hang-up doesn't end process 1.
+		if tt.steps {
+			for _, fd := range fds {
+				c.call(nil, callClose, uint64(fd))
+			}
+			if n := a.write(1, "x"); n != -int64(errno.EPIPE) && n != -int64(errno.EIO) {
+				t.Errorf("%d: it writes to nobody: %d", i, n)
+			}
+			fds = nil
+		}
+		close(a.calls) // exits with 0
+		m.gone(in)
+		if fds != nil {
+			var s abi.InstState
+			n, text := c.read(what.Watch)
+			s.Decode([]byte(text))
+			if n != abi.InstStateSize || s.ID != 1 || s.State != abi.INST_DEAD || s.Exit != 0 {
+				t.Errorf("%d: %d, %+v", i, n, s)
+			}
+		}
+		for _, fd := range fds {
+			c.call(nil, callClose, uint64(fd))
+		}
+	}
+	m.finish()
+}
+
+// TestConsoleFails asks for process 1 on streams in ways that make no sense or can't be.
+func TestConsoleFails(t *testing.T) {
+	m := manageExec(t)
+	c := m.top
+	limit := func(files byte) {
+		b := make([]byte, 16)
+		b[0], b[8] = files, files
+		if n := c.call(b, 160, uint64(proc.RLIMIT_NOFILE), 0x401000); n != 0 {
+			t.Fatal("setrlimit:", n)
+		}
+	}
+	bare, named := string(make([]byte, abi.InstExecSize)), "\x01"+string(make([]byte, abi.InstExecSize-1))
+	const started = abi.INST_STARTED
+	for _, tt := range []struct {
+		what  string
+		flags uint64
+		data  string
+		files byte
+		err   errno.Errno
+	}{
+		{"both", started | abi.INST_STREAMS | abi.INST_TTY, bare, 20, errno.EINVAL},
+		{"not started", abi.INST_STREAMS, bare, 20, errno.EINVAL},
+		{"too short", started | abi.INST_STREAMS, bare[1:], 20, errno.EINVAL},
+		{"a program", started | abi.INST_TTY, named, 20, errno.EINVAL},
+		{"settings", started | abi.INST_STREAMS, bare + "none 1", 20, errno.EINVAL},
+		{"no descriptors", started | abi.INST_STREAMS, bare, 5, errno.EMFILE},
+		{"no descriptors for a terminal", started | abi.INST_TTY, bare, 4, errno.EMFILE},
+		{"no files", started | abi.INST_STREAMS, bare + "limit.files 5", 20, errno.ENFILE},
+		{"no pty", started | abi.INST_TTY, bare + "limit.ptys 0", 20, errno.ENOSPC},
+		{"no memory", started | abi.INST_TTY, bare + "limit.frames 3", 20, errno.ENOMEM},
+	} {
+		limit(tt.files)
+		heap := c.in.Used(inst.Heap)
+		x := op(abi.INST_CREATE, "a")
+		x.data, x.Flags = tt.data, tt.flags
+		if x = c.ctl(x); x.n != -int64(tt.err) || x.text == "" {
+			t.Errorf("%s: %d, %s", tt.what, x.n, x.text)
+		}
+		limit(20)
+		var fds []int
+		file.Of(proc.TableOf(c.in).Init()).EachFrom(0, func(fd int, _ bool, _ *file.File) bool {
+			fds = append(fds, fd)
+			return true
+		})
+		if !slices.Equal(fds, []int{0, 1, 2}) || m.k.insts.Count() != 2 || c.in.Used(inst.Heap) != heap {
+			t.Errorf("%s: descriptors %v, %d instances, %d bytes more", tt.what, fds, m.k.insts.Count(), c.in.Used(inst.Heap)-heap)
+		}
+		if n := c.call(nil, 32, 0); n != 3 { // dup: none is reserved
+			t.Errorf("%s: the next descriptor is %d", tt.what, n)
+		}
+		c.call(nil, callClose, 3)
+	}
+	m.finish()
 }

@@ -85,7 +85,7 @@ func TestLimits(t *testing.T) {
 			w := start(t, nil, p)
 			defer w.finish()
 			for _, limited := range []bool{true, false, true} {
-				in, err := w.k.Create(w.k.inst0, "a", linux.Settings{})
+				in, err := w.k.Create(nil, w.k.inst0, "a", linux.Settings{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -94,7 +94,7 @@ func TestLimits(t *testing.T) {
 					in.SetLimit(tt.r, used+room)
 				}
 				in.Retain() // Start may give it back
-				if err := w.k.Start(in); err != nil {
+				if err := w.k.Start(nil, in, nil); err != nil {
 					t.Fatal(err)
 				}
 				got := <-results
@@ -129,7 +129,7 @@ func TestLimitAbove(t *testing.T) {
 	results := make(chan result, 3)
 	w := start(t, nil, family(repeats(results, enough, nil, func(u *user, _ int) { u.call(callFork) }), sleeps))
 	defer w.finish()
-	top, err := w.k.Create(w.k.inst0, "top", linux.Settings{Limits: map[inst.Resource]int64{inst.Processes: room, inst.Instances: 2}})
+	top, err := w.k.Create(nil, w.k.inst0, "top", linux.Settings{Limits: map[inst.Resource]int64{inst.Processes: room, inst.Instances: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestNumberOfInstances(t *testing.T) {
 	a := w.inst(w.k.inst0, "a")
 	w.inst(a, "b").Release()
 	for _, parent := range []*inst.Inst{a, w.k.inst0} {
-		if _, err := w.k.ForkInst1(parent, "c", mayMake); !errors.Is(err, errno.EAGAIN) {
+		if _, err := w.k.ForkInst1(nil, parent, "c", mayMake, nil); !errors.Is(err, errno.EAGAIN) {
 			t.Errorf("below %s: %v", parent.Name(), err)
 		}
 	}

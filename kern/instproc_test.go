@@ -101,7 +101,7 @@ func TestProcInst(t *testing.T) {
 	var want []string
 	var many []*inst.Inst
 	for i := range 100 {
-		in, err := m.k.Create(b.in, fmt.Sprint("i", i), mayMake)
+		in, err := m.k.Create(nil, b.in, fmt.Sprint("i", i), mayMake)
 		if err != nil {
 			t.Fatal(err)
 		}

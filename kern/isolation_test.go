@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mult/kern/abi"
 	"mult/kern/internal/proctest"
 	"mult/kern/proc"
 )
@@ -40,7 +41,7 @@ func pair(t *testing.T) (m *managed, a, b *client) {
 	list := [3]*client{}
 	parent := m.k.inst0
 	for i, name := range []string{"top", "a", "b"} {
-		in, err := m.k.Create(parent, name, mayMake)
+		in, err := m.k.Create(nil, parent, name, mayMake)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +54,7 @@ func pair(t *testing.T) (m *managed, a, b *client) {
 		list[i] = &client{in: in}
 	}
 	for i, c := range list {
-		if err := m.k.Start(c.in); err != nil {
+		if err := m.k.Start(nil, c.in, nil); err != nil {
 			t.Fatal(err)
 		}
 		list[i] = m.arrived(c.in)
@@ -87,7 +88,7 @@ func TestIsolation(t *testing.T) {
 				if !together {
 					with = b
 				}
-				n, _, text := m.top.exec(with.in.Name(), instInit, 0)
+				n, _, text := m.top.exec(with.in.Name(), instInit, abi.INST_EXEC)
 				if n != 2 {
 					t.Fatal(n, text)
 				}

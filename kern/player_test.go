@@ -226,12 +226,12 @@ func (p *player) instctl() {
 	c := p.c
 	pick := func(list ...string) []byte { return []byte(list[c.below(uint64(len(list)))]) }
 	a := abi.Instctl{
-		Version: abi.InstctlVersion, Op: uint32(c.below(15)), ID: c.below(4), Value: p.number(),
+		Version: abi.InstctlVersion, Op: uint32(c.below(17)), ID: c.below(4), Value: p.number(),
 	}
 	if c.oneIn(3) {
 		a.Op, a.Flags = abi.INST_CREATE, abi.INST_STARTED
 	} else if c.oneIn(3) {
-		a.Flags = []uint64{abi.INST_BYID, abi.INST_STARTED, abi.INST_TTY, abi.INST_CLOEXEC}[c.below(4)]
+		a.Flags = []uint64{abi.INST_BYID, abi.INST_STARTED, abi.INST_TTY, abi.INST_CLOEXEC, abi.INST_STREAMS}[c.below(5)]
 	}
 	name := pick("a", "a", "a", "b", "b", "a/a", "b/a", "a/a/a", "", "none")
 	a.Name, a.NameLen = p.put(name), uint64(len(name))
@@ -241,7 +241,7 @@ func (p *player) instctl() {
 		data = pick("", "limit.instances none", "limit.instances none", "limit.instances none", "host h\n", "limit.frames 100", "limit.heap 100000\ndomain d", "limit.instances 1", "nothing")
 	case abi.INST_RENAME:
 		data = pick("a", "b", "c", "7")
-	case abi.INST_EXEC:
+	case abi.INST_EXEC, abi.INST_ATTACH:
 		data = make([]byte, abi.InstExecSize)
 		(&abi.InstExec{Path: p.path(), Argv: p.pointer(), Envp: p.pointer()}).Encode(data)
 		if !c.oneIn(4) {

@@ -225,12 +225,12 @@ func TestRootInside(t *testing.T) {
 		}{line, io.Discard}
 	}, map[string][]byte{"init": program(entry(0)), imageFile[1:]: []byte("text")}, clients(m.come))
 	top := m.arrived(m.k.inst0)
-	in, err := m.k.ForkInst1(m.k.inst0, "in", linux.Settings{})
+	in, err := m.k.ForkInst1(nil, m.k.inst0, "in", linux.Settings{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := m.arrived(in)
-	beside, err := m.k.Create(m.k.inst0, "beside", linux.Settings{})
+	beside, err := m.k.Create(nil, m.k.inst0, "beside", linux.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func Start(c Config) (*Kernel, error) {
 	}
 	t, err := proc.Boot(k.inst0, proc0)
 	if err == nil {
-		err = k.execInit(t, c.Init)
+		err = k.execInit(t, c.Init, k.consoleStdio)
 	}
 	if err == nil {
 		err = k.inst0.Become(inst.Running)

@@ -164,7 +164,7 @@ var mayMake = linux.Settings{Limits: map[inst.Resource]int64{inst.Instances: ins
 // inst makes an instance that must be possible. The test has a reference.
 func (w *world) inst(parent *inst.Inst, name string) *inst.Inst {
 	w.t.Helper()
-	in, err := w.k.ForkInst1(parent, name, mayMake)
+	in, err := w.k.ForkInst1(nil, parent, name, mayMake, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

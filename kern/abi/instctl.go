@@ -40,14 +40,16 @@ const (
 	INST_RENAME  = 11 // the name in Data
 	INST_PROCS   = 12 // its processes with numbers from Value on, into Data; Value: the next
 	INST_EXEC    = 13 // run a program in it, with an InstExec in Data; the process's number there
+	INST_ATTACH  = 14 // as INST_EXEC, on a terminal of the instance
 )
 
 // Flags of Instctl.
 const (
-	INST_BYID    = 1 // ID says which instance
-	INST_STARTED = 2 // INST_CREATE: and start it
-	INST_CLOEXEC = 4 // INST_WATCH: as O_CLOEXEC
-	INST_TTY     = 8 // INST_EXEC: on a terminal of its own
+	INST_BYID    = 1  // ID says which instance
+	INST_STARTED = 2  // INST_CREATE: and start it
+	INST_CLOEXEC = 4  // INST_WATCH: as O_CLOEXEC
+	INST_TTY     = 8  // INST_START, INST_STARTED: process 1 on a terminal, Data begins with an InstExec
+	INST_STREAMS = 32 // INST_START, INST_STARTED: process 1 with pipes, Data begins with an InstExec
 )
 
 // Encode writes a to b.
@@ -71,11 +73,11 @@ func (a *Instctl) long() [9]*uint64 {
 	return [...]*uint64{&a.ID, &a.Name, &a.NameLen, &a.Flags, &a.Data, &a.DataLen, &a.Value, &a.Text, &a.TextLen}
 }
 
-// An InstExec says what INST_EXEC runs. The addresses go in, the descriptors come out;
-// they are closed by exec.
+// An InstExec says what INST_EXEC and INST_ATTACH run. The addresses go in, those of process 1
+// are 0; the descriptors come out, which are closed by exec.
 type InstExec struct {
 	Path, Argv, Envp uint64 // as execve(2) takes them
-	In, Out, Err     int32  // the other sides of its descriptors 0 to 2; INST_TTY: In of its terminal, the others -1
+	In, Out, Err     int32  // the other sides of its descriptors 0 to 2; of a terminal In, the others -1
 	Watch            int32  // tells an InstState when it has ended
 }
 

@@ -17,66 +17,98 @@ import (
 	"mult/kern/vm"
 )
 
-// This file runs programs in an instance for one above it: INST_EXEC of instctl(2).
+// This file gives processes of an instance to one above it: those of INST_EXEC and INST_ATTACH
+// of instctl(2), and process 1 if its console is asked for.
 //
 // No process moves. The new one is made in the instance from proc0, as its process 1 was,
 // and is a child of that. It has the instance's root and directory, and nothing of the
 // caller but what the program is called with. Its descriptors are pipes, or a terminal,
 // that were made in the instance; the caller gets streams to their other sides.
 
-// An instExec is such a program on its way.
+// An instExec is such a process on its way.
 type instExec struct {
 	c    *instCall
-	in   *inst.Inst
+	what abi.InstExec
+	tty  bool
 	t    *proc.Thread // its thread
 	ours []*file.File // for the caller: the streams, then the watch
+	fds  []int        // [per file of ours] reserved for it
+}
+
+// newExec reads what is to be executed, which is at the beginning of Data.
+func (c *instCall) newExec(tty bool) (*instExec, error) {
+	if c.a.DataLen < abi.InstExecSize {
+		return nil, inst.Errorf(errno.EINVAL, "what to execute takes %d bytes, not %d", abi.InstExecSize, c.a.DataLen)
+	}
+	x := &instExec{c: c, tty: tty}
+	b := make([]byte, abi.InstExecSize)
+	if err := c.t.Space().CopyIn(b, vm.Addr(c.a.Data)); err != nil {
+		return nil, err
+	}
+	x.what.Decode(b)
+	return x, nil
+}
+
+// console returns what gives process 1 the descriptors that the flags ask for; nil: none. What
+// is behind it in Data is left there.
+func (c *instCall) console() (*instExec, error) {
+	flags := c.a.Flags & (abi.INST_STREAMS | abi.INST_TTY)
+	switch flags {
+	case 0:
+		return nil, nil
+	case abi.INST_STREAMS | abi.INST_TTY:
+		return nil, inst.Errorf(errno.EINVAL, "process 1 has either pipes or a terminal")
+	}
+	x, err := c.newExec(flags == abi.INST_TTY)
+	if err != nil {
+		return nil, err
+	}
+	if w := &x.what; w.Path != 0 || w.Argv != 0 || w.Envp != 0 {
+		return nil, inst.Errorf(errno.EINVAL, "process 1 has a program: it can't be named")
+	}
+	return x, nil
+}
+
+// stdio returns what x does as a Stdio; none if there is no x.
+func (x *instExec) stdio() Stdio {
+	if x == nil {
+		return nil
+	}
+	return x.connect
 }
 
 // exec implements INST_EXEC.
-func (c *instCall) exec(in *inst.Inst) (_ uintptr, err error) {
-	if c.a.DataLen != abi.InstExecSize {
-		return 0, inst.Errorf(errno.EINVAL, "what to execute takes %d bytes, not %d", abi.InstExecSize, c.a.DataLen)
-	}
-	var what abi.InstExec
-	b := make([]byte, abi.InstExecSize)
-	if err := c.t.Space().CopyIn(b, vm.Addr(c.a.Data)); err != nil {
+func (c *instCall) exec(in *inst.Inst) (uintptr, error) { return c.execute(in, false) }
+
+// attach implements INST_ATTACH.
+func (c *instCall) attach(in *inst.Inst) (uintptr, error) { return c.execute(in, true) }
+
+func (c *instCall) execute(in *inst.Inst, tty bool) (_ uintptr, err error) {
+	x, err := c.newExec(tty)
+	if err != nil {
 		return 0, err
 	}
-	what.Decode(b)
-	path, err := getPath(c.t, vm.Addr(what.Path))
+	path, err := getPath(c.t, vm.Addr(x.what.Path))
 	if err != nil {
 		return 0, err
 	}
 	if s := in.State(); s != inst.Running && s != inst.Suspended {
 		return 0, inst.Errorf(errno.EBUSY, "instance %s is %s: only one that has been started runs programs", in.Name(), s)
 	}
-	x := &instExec{c: c, in: in}
-	if x.t, err = proc.ForkInto(in); err != nil {
+	t, err := proc.ForkInto(in)
+	if err != nil {
 		return 0, fmt.Errorf("instance %s: %w", in.Name(), err)
 	}
 	started := false
 	defer func() {
 		if !started { // a panic comes here, too
-			x.t.Abandon()
+			t.Abandon()
 		}
-		for _, f := range x.ours {
-			f.Release()
-		}
+		x.end()
 	}()
-	if c.a.Flags&abi.INST_TTY != 0 {
-		err = x.terminal()
-	} else {
-		err = x.pipes()
-	}
-	if err == nil {
-		var f *file.File
-		if f, err = instfile.WatchProc(c.t, x.t.Proc); err == nil {
-			x.ours = append(x.ours, f)
-		}
-	}
-	if err == nil {
+	if err = x.connect(t); err == nil {
 		s := c.t.Space()
-		err = c.k.Exec(x.t, path, image.UserStrings(s, vm.Addr(what.Argv)), image.UserStrings(s, vm.Addr(what.Envp)))
+		err = c.k.Exec(t, path, image.UserStrings(s, vm.Addr(x.what.Argv)), image.UserStrings(s, vm.Addr(x.what.Envp)))
 	}
 	if again := proc.Restart(0); errors.As(err, &again) {
 		err = errno.EINTR // the instance ends
@@ -84,13 +116,31 @@ func (c *instCall) exec(in *inst.Inst) (_ uintptr, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("instance %s: %s: %w", in.Name(), path, err)
 	}
-	if err := x.tell(&what); err != nil {
-		return 0, err
-	}
-	pid := x.t.Proc.PID // it may be gone when it has started
+	pid := t.Proc.PID // it may be gone when it has started
 	started = true
-	x.t.Start()
+	x.install()
+	t.Start()
 	return uintptr(pid), nil
+}
+
+// connect gives a process that has been made its descriptors 0 to 2, and tells the caller
+// which will be its.
+func (x *instExec) connect(t *proc.Thread) (err error) {
+	x.t = t
+	if x.tty {
+		err = x.terminal()
+	} else {
+		err = x.pipes()
+	}
+	if err != nil {
+		return err
+	}
+	f, err := instfile.WatchProc(x.c.t, t.Proc)
+	if err != nil {
+		return err
+	}
+	x.ours = append(x.ours, f)
+	return x.tell()
 }
 
 // give makes a file descriptor fd of the new process. It takes over the reference.
@@ -104,7 +154,7 @@ func (x *instExec) give(f *file.File, fd int) error {
 
 // keep makes a stream to a file of the instance, whose reference it takes over.
 func (x *instExec) keep(end *file.File) error {
-	f, err := instfile.OpenStream(x.c.t, x.in, end, tty.OfLine)
+	f, err := instfile.OpenStream(x.c.t, x.t.Inst(), end, tty.OfLine)
 	if err == nil {
 		x.ours = append(x.ours, f)
 	}
@@ -139,7 +189,7 @@ func (x *instExec) terminal() error {
 	if err != nil {
 		return err
 	}
-	master, err := file.New(x.in, impl, abi.O_RDWR)
+	master, err := file.New(x.t.Inst(), impl, abi.O_RDWR)
 	if err != nil {
 		impl.Release(nil)
 		return err
@@ -160,36 +210,49 @@ func (x *instExec) terminal() error {
 	return nil
 }
 
-// tell gives the caller descriptors of its files, and says which.
-func (x *instExec) tell(what *abi.InstExec) (err error) {
-	what.In, what.Out, what.Err = -1, -1, -1
-	where := []*int32{&what.In, &what.Out, &what.Err, &what.Watch}
-	if len(x.ours) == 2 {
-		where = []*int32{&what.In, &what.Watch}
+// tell reserves descriptors of the caller for its files, and says which.
+func (x *instExec) tell() error {
+	w := &x.what
+	w.In, w.Out, w.Err = -1, -1, -1
+	where := []*int32{&w.In, &w.Out, &w.Err, &w.Watch}
+	if x.tty {
+		where = []*int32{&w.In, &w.Watch}
 	}
 	t := x.c.t
-	tb := file.Of(t.Proc)
-	var fds []int
-	for i, f := range x.ours {
-		f.Retain()
-		fd, e := tb.Alloc(t, f, 0, true)
-		if e != nil {
-			f.Release()
-			err = e
-			break
+	for i := range x.ours {
+		fd, err := file.Of(t.Proc).Reserve(t, 0, true)
+		if err != nil {
+			return err
 		}
 		*where[i] = int32(fd)
-		fds = append(fds, fd)
+		x.fds = append(x.fds, fd)
 	}
-	if err == nil {
-		b := make([]byte, abi.InstExecSize)
-		what.Encode(b)
-		err = t.Space().CopyOut(vm.Addr(x.c.a.Data), b)
+	b := make([]byte, abi.InstExecSize)
+	w.Encode(b)
+	return t.Space().CopyOut(vm.Addr(x.c.a.Data), b)
+}
+
+// install gives the caller its descriptors.
+func (x *instExec) install() {
+	if x == nil {
+		return
 	}
-	if err != nil {
-		for _, fd := range fds {
-			tb.Close(t, fd)
-		}
+	for i, f := range x.ours {
+		file.Of(x.c.t.Proc).Install(x.fds[i], f)
 	}
-	return err
+	x.ours, x.fds = nil, nil
+}
+
+// end drops what install has not given to the caller.
+func (x *instExec) end() {
+	if x == nil {
+		return
+	}
+	for _, fd := range x.fds {
+		file.Of(x.c.t.Proc).Cancel(fd)
+	}
+	for _, f := range x.ours {
+		f.Release()
+	}
+	x.ours, x.fds = nil, nil
 }

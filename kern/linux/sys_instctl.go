@@ -16,14 +16,17 @@ import (
 // This file has instctl(2), by which one instance manages those below it. What isn't
 // below it doesn't exist for it.
 
-// Instances makes and ends instances. Package kern serves it.
+// Instances makes and ends instances for the thread by. Package kern serves it.
 type Instances interface {
-	Create(parent *inst.Inst, name string, s Settings) (*inst.Inst, error)
-	Start(in *inst.Inst) error
-	ForkInst1(parent *inst.Inst, name string, s Settings) (*inst.Inst, error)
+	Create(by *proc.Thread, parent *inst.Inst, name string, s Settings) (*inst.Inst, error)
+	Start(by *proc.Thread, in *inst.Inst, stdio Stdio) error
+	ForkInst1(by *proc.Thread, parent *inst.Inst, name string, s Settings, stdio Stdio) (*inst.Inst, error)
 	Stop(in *inst.Inst, grace time.Duration)
 	Kill(in *inst.Inst)
 }
+
+// Stdio gives a process that has been made in an instance its descriptors 0 to 2.
+type Stdio func(t *proc.Thread) error
 
 // maxInstPath is how long the names on the way to an instance can be.
 const maxInstPath = inst.MaxDepth * (inst.MaxName + 1)
@@ -112,7 +115,7 @@ var instOps = [...]struct {
 	own   bool // also on the caller's own instance
 	any   bool // by anybody, on the caller's own instance
 }{
-	abi.INST_START:   {do: (*instCall).start},
+	abi.INST_START:   {do: (*instCall).start, flags: abi.INST_STREAMS | abi.INST_TTY},
 	abi.INST_STOP:    {do: (*instCall).stop},
 	abi.INST_KILL:    {do: (*instCall).kill},
 	abi.INST_SUSPEND: {do: (*instCall).suspend},
@@ -123,7 +126,8 @@ var instOps = [...]struct {
 	abi.INST_LIST:    {do: (*instCall).list, own: true},
 	abi.INST_RENAME:  {do: (*instCall).rename},
 	abi.INST_PROCS:   {do: (*instCall).procs, own: true},
-	abi.INST_EXEC:    {do: (*instCall).exec, flags: abi.INST_TTY},
+	abi.INST_EXEC:    {do: (*instCall).exec},
+	abi.INST_ATTACH:  {do: (*instCall).attach},
 }
 
 // run finds the instance and makes the operation.
@@ -186,14 +190,23 @@ func (c *instCall) find() (*inst.Inst, error) {
 
 func (c *instCall) create() (uintptr, error) {
 	a := &c.a
-	if a.Flags&^abi.INST_STARTED != 0 {
+	started := a.Flags&abi.INST_STARTED != 0
+	if a.Flags&^(abi.INST_STARTED|abi.INST_STREAMS|abi.INST_TTY) != 0 || !started && a.Flags != 0 {
 		return 0, inst.Errorf(errno.EINVAL, "flags %#x mean nothing when an instance is created", a.Flags)
 	}
 	path, err := c.bytes(a.Name, a.NameLen, maxInstPath, "the name of the instance")
 	if err != nil {
 		return 0, err
 	}
-	text, err := c.bytes(a.Data, a.DataLen, maxSettings, "what is set")
+	x, err := c.console()
+	if err != nil {
+		return 0, err
+	}
+	at, n := a.Data, a.DataLen
+	if x != nil {
+		at, n = at+abi.InstExecSize, n-abi.InstExecSize
+	}
+	text, err := c.bytes(at, n, maxSettings, "what is set")
 	if err != nil {
 		return 0, err
 	}
@@ -210,24 +223,35 @@ func (c *instCall) create() (uintptr, error) {
 		}
 	}
 	defer parent.Release()
-	make := c.k.Insts.Create
-	if a.Flags&abi.INST_STARTED != 0 {
-		make = c.k.Insts.ForkInst1
+	var in *inst.Inst
+	if started {
+		defer x.end()
+		in, err = c.k.Insts.ForkInst1(c.t, parent, name, s, x.stdio())
+	} else {
+		in, err = c.k.Insts.Create(c.t, parent, name, s)
 	}
-	in, err := make(parent, name, s)
 	if err != nil {
 		return 0, err
 	}
 	defer in.Release()
+	x.install()
 	return 0, c.putValue(in.ID)
 }
 
+// start implements INST_START. It takes over the reference.
 func (c *instCall) start(in *inst.Inst) (uintptr, error) {
-	err := c.k.Insts.Start(in)
-	if err == nil {
+	x, err := c.console()
+	if err != nil {
 		in.Release()
+		return 0, err
 	}
-	return 0, err
+	defer x.end()
+	if err := c.k.Insts.Start(c.t, in, x.stdio()); err != nil {
+		return 0, err
+	}
+	in.Release()
+	x.install()
+	return 0, nil
 }
 
 func (c *instCall) stop(in *inst.Inst) (uintptr, error) {

@@ -86,8 +86,38 @@ func Create(name, settings string, start bool) (uint64, error) {
 	return a.Value, err
 }
 
+// CreateOn makes an instance and starts it with its process 1 on pipes, or on a terminal of
+// its own. It returns its id and that process, which may wait until its output is read.
+func CreateOn(name, settings string, terminal bool) (uint64, *Process, error) {
+	a := abi.Instctl{Op: abi.INST_CREATE, Flags: abi.INST_STARTED | console(terminal)}
+	data := append(make([]byte, abi.InstExecSize), settings...)
+	_, err := call(&a, name, data)
+	if err != nil {
+		return 0, nil, err
+	}
+	return a.Value, process(name, 1, data), nil
+}
+
 // Start starts an instance that Create has made.
 func Start(name string) error { return simple(abi.INST_START, name) }
+
+// StartOn is Start with process 1 on pipes or on a terminal, as CreateOn.
+func StartOn(name string, terminal bool) (*Process, error) {
+	data := make([]byte, abi.InstExecSize)
+	_, err := call(&abi.Instctl{Op: abi.INST_START, Flags: console(terminal)}, name, data)
+	if err != nil {
+		return nil, err
+	}
+	return process(name, 1, data), nil
+}
+
+// console returns the flag that gives process 1 a terminal, or pipes.
+func console(terminal bool) uint64 {
+	if terminal {
+		return abi.INST_TTY
+	}
+	return abi.INST_STREAMS
+}
 
 // Stop asks an instance to end, and kills it after grace.
 func Stop(name string, grace time.Duration) error {
@@ -158,7 +188,7 @@ func (w *Watch) Dead() (syscall.WaitStatus, error) {
 // Close ends the watch.
 func (w *Watch) Close() error { return syscall.Close(w.fd) }
 
-// A Process is one that Exec has started in an instance.
+// A Process is one that was started in an instance.
 type Process struct {
 	PID          int      // there
 	In, Out, Err *os.File // the other sides of its descriptors; with a terminal In is its, and the others are nil
@@ -188,20 +218,26 @@ func Exec(name, path string, args, env []string, terminal bool) (*Process, error
 	what.Encode(b)
 	a := abi.Instctl{Op: abi.INST_EXEC}
 	if terminal {
-		a.Flags = abi.INST_TTY
+		a.Op = abi.INST_ATTACH
 	}
 	pid, err := call(&a, name, b)
 	if err != nil {
 		return nil, err
 	}
-	what.Decode(b)
+	return process(name, pid, b), nil
+}
+
+// process returns the process whose abi.InstExec data begins with.
+func process(name string, pid int, data []byte) *Process {
+	var what abi.InstExec
+	what.Decode(data)
 	file := func(fd int32) *os.File {
 		if fd < 0 {
 			return nil
 		}
 		return os.NewFile(uintptr(fd), name)
 	}
-	return &Process{PID: pid, In: file(what.In), Out: file(what.Out), Err: file(what.Err), watch: file(what.Watch)}, nil
+	return &Process{PID: pid, In: file(what.In), Out: file(what.Out), Err: file(what.Err), watch: file(what.Watch)}
 }
 
 // Wait waits until the process has ended, and returns how. The streams stay open.
