@@ -70,9 +70,20 @@ func (k *Kernel) free(in *inst.Inst) {
 // are gone. What the instance has made ends with it.
 func (k *Kernel) initExited(in *inst.Inst, s proc.Status) {
 	in.Exit.Store(uint32(s))
-	in.Become(inst.Stopping) // unless it is
+	if in.Become(inst.Stopping) == nil && in != k.inst0 { // else somebody wants it to end
+		k.endedByItself(in, s)
+	}
 	k.killBelow(in)
 	in.Release()
+}
+
+// endedByItself logs the end of an instance that nobody has asked for.
+func (k *Kernel) endedByItself(in *inst.Inst, s proc.Status) {
+	if sig := s.Signal(); sig != 0 {
+		k.proc.Logf(in, "ended by itself: process 1 was killed by signal %d", sig)
+	} else {
+		k.proc.Logf(in, "ended by itself: process 1 exited with status %d", s.Code())
+	}
 }
 
 // life is this package's member of an instance.

@@ -230,3 +230,32 @@ func TestLives(t *testing.T) {
 	t.Logf("%d instances made, %d are left", made.Load(), k.insts.Count()-1)
 	w.finish()
 }
+
+// TestEndIsLogged has a line in the log for an instance that ends though nobody wants it
+// to, and for no other.
+func TestEndIsLogged(t *testing.T) {
+	m := manage(t)
+	m.top.in.SetLimit(inst.Instances, 1)
+	below := m.forkInst(m.top.in, "below")
+	close(below.calls)
+	m.gone(below.in)
+	killed := m.forkInst(m.k.inst0, "killed")
+	m.k.Kill(killed.in)
+	m.gone(killed.in)
+	stopped := m.forkInst(m.k.inst0, "stopped")
+	m.k.Stop(stopped.in, time.Millisecond)
+	m.gone(stopped.in)
+	self := m.forkInst(m.k.inst0, "self")
+	proc.TableOf(self.in).Kill(proc.SIGKILL)
+	m.gone(self.in)
+	m.finish()
+	log := m.log.String()
+	for _, s := range []string{"top/below: ended by itself: process 1 exited with status 0\n", "top: ended by itself: process 1 exited with status 0\n", "self: ended by itself: process 1 was killed by signal 9\n"} {
+		if !strings.Contains(log, s) {
+			t.Errorf("the log has no %q:\n%s", s, log)
+		}
+	}
+	if n := strings.Count(log, "process 1"); n != 3 {
+		t.Errorf("the log has %d lines about process 1, want 3:\n%s", n, log)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"mult/kern/proc"
 )
 
 const callSyslog = 103
@@ -31,9 +33,9 @@ func TestLog(t *testing.T) {
 	m.k.proc.Logf(a.in, "of a/b: it\nb: has %d lines", 2)
 	m.k.proc.Logf(m.top.in, "of top")
 	m.k.Log.Noticef("a: of the machine")
-	m.k.Kill(x.in)
+	proc.TableOf(x.in).Kill(proc.SIGKILL)
 	m.gone(x.in)
-	const ofA, ofX = "of a/b: it b: has 2 lines\n", "process 1 ended: exit code 0, signal 9\n"
+	const ofA, ofX = "of a/b: it b: has 2 lines\n", "ended by itself: process 1 was killed by signal 9\n"
 	for _, tt := range []struct {
 		c    *client
 		want string

@@ -179,11 +179,8 @@ func (p *Proc) exit(t *Thread, counted int64) {
 		}
 	}
 	tab.mu.Unlock()
-	if first {
-		p.sys.Logf(tab.in, "process 1 ended: exit code %d, signal %d", status.Code(), status.Signal())
-		if p.sys.InitExited != nil {
-			p.sys.InitExited(tab.in, status)
-		}
+	if first && p.sys.InitExited != nil {
+		p.sys.InitExited(tab.in, status)
 	}
 }
 
