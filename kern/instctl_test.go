@@ -94,7 +94,7 @@ func (c *client) ctl(x control) control {
 	x.value = a.Value
 	if x.n < 0 {
 		x.text, _, _ = strings.Cut(string(back[textAt:dataAt]), "\x00")
-	} else if x.Op == abi.INST_GET || x.Op == abi.INST_LIST || x.Op == abi.INST_PROCS {
+	} else if x.Op == abi.INST_GET || x.Op == abi.INST_DEBUG || x.Op == abi.INST_LIST || x.Op == abi.INST_PROCS {
 		x.out = string(back[dataAt : dataAt+x.n])
 	}
 	return x

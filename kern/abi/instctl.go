@@ -41,6 +41,7 @@ const (
 	INST_PROCS   = 12 // its processes with numbers from Value on, into Data; Value: the next
 	INST_EXEC    = 13 // run a program in it, with an InstExec in Data; the process's number there
 	INST_ATTACH  = 14 // as INST_EXEC, on a terminal of the instance
+	INST_DEBUG   = 15 // counts of the machine, into Data, for inst0; the length
 )
 
 // Flags of Instctl.
@@ -50,6 +51,7 @@ const (
 	INST_CLOEXEC = 4  // INST_WATCH: as O_CLOEXEC
 	INST_TTY     = 8  // INST_START, INST_STARTED: process 1 on a terminal, Data begins with an InstExec
 	INST_STREAMS = 32 // INST_START, INST_STARTED: process 1 with pipes, Data begins with an InstExec
+	INST_GC      = 16 // INST_DEBUG: collect garbage first
 )
 
 // Encode writes a to b.

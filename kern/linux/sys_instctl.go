@@ -128,6 +128,7 @@ var instOps = [...]struct {
 	abi.INST_PROCS:   {do: (*instCall).procs, own: true},
 	abi.INST_EXEC:    {do: (*instCall).exec},
 	abi.INST_ATTACH:  {do: (*instCall).attach},
+	abi.INST_DEBUG:   {do: (*instCall).debug, flags: abi.INST_GC, own: true},
 }
 
 // run finds the instance and makes the operation.

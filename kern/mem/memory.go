@@ -51,6 +51,14 @@ func (m *Memory) Keep(frames uint64, have *atomic.Int64) {
 	m.keep, m.have = int64(frames), have
 }
 
+// HeapFrames returns how many frames the Go heap has, of which Keep knows.
+func (m *Memory) HeapFrames() uint64 {
+	if m.have == nil {
+		return 0
+	}
+	return uint64(max(0, m.have.Load()))
+}
+
 // kept returns how many frames Alloc must leave.
 func (m *Memory) kept() uint64 {
 	if m.have == nil {

@@ -78,12 +78,15 @@ instctl exec web instctl start test
 same below "test" "$(instctl exec web instctl list | awk 'NR > 1 { print $2 }')"
 same tree "inst0 |-- web | \`-- test \`-- db" "$(instinfo --tree | sed 's/ *(.*//; s/^ *//; s/   */ /' | tr '\n' ' ' | sed 's/ $//')"
 same below_limit "instctl: instance more: the limit of instances below web is reached; raise it, or destroy one; 1" "$(error instctl exec web instctl start more)"
+same debug "4 0" "$(instinfo -d | awk '/^instances/ { printf "%s%s", s, $2; s = " " }')"
+same debug_inside "instinfo: the state of the machine is told to inst0 alone, when it asks for no other instance; 1" "$(error instctl exec web instinfo -d)"
 same path "new" "$(instctl set web/test host=new; instctl exec web/test hostname)"
 same no_view 'instctl: there is no instance "db"; 1' "$(error instctl exec web instctl stop db)"
 same ps "3" "$(instps | awk '$NF == "instinit"' | wc -l)"
 
-instctl exec web instctl destroy test
-same log "1 0 1" "$(instctl exec web dmesg | grep -c '\] test: process 1 ended') $(instctl exec db dmesg | grep -c .) $(dmesg | grep -c '\] web/test: process 1 ended')"
+instctl exec web/test kill 1
+while instctl show web/test >/dev/null 2>&1; do sleep 0.1; done
+same log "1 0 1" "$(instctl exec web dmesg | grep -c '\] test: ended by itself') $(instctl exec db dmesg | grep -c .) $(dmesg | grep -c '\] web/test: ended by itself')"
 same boot_id "2" "$( (instctl exec web cat /proc/sys/kernel/random/boot_id; cat /proc/sys/kernel/random/boot_id) | sort -u | wc -l)"
 # Its clocks are those by which its programs sleep.
 same clocks "posix_timers:" "$(instctl exec web /test/time 2>/dev/null | awk '$1 == "FAIL" { print $2 }')"  # there are none

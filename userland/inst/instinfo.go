@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -141,11 +143,27 @@ func printTree(own instcall.Info, list []instcall.Info) {
 	print(own, "", "")
 }
 
+// printCounts prints counts of the machine.
+func printCounts(counts map[string]int64) {
+	table(func(w *tabwriter.Writer) {
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			fmt.Fprintf(w, "%s\t%d\n", name, counts[name])
+		}
+	})
+}
+
 func instinfo() *cobra.Command {
-	var tree bool
+	var tree, machine bool
 	c := withJSON(&cobra.Command{
 		Use: "instinfo", Short: "tell about this instance and those below it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if machine {
+				counts, err := instcall.Debug()
+				if err != nil {
+					return err
+				}
+				return show(c, counts, func() { printCounts(counts) })
+			}
 			own, err := instcall.Get("")
 			if err != nil {
 				return err
@@ -172,5 +190,6 @@ func instinfo() *cobra.Command {
 		},
 	})
 	c.Flags().BoolVarP(&tree, "tree", "t", false, "print only which instance is below which")
+	c.Flags().BoolVarP(&machine, "debug", "d", false, "tell about the machine instead: its memory, and what is left of instances")
 	return c
 }

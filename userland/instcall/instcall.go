@@ -388,6 +388,23 @@ func List(name string) ([]Info, error) {
 	return list, nil
 }
 
+// Debug returns counts of the machine, after its kernel has collected garbage, for inst0.
+func Debug() (map[string]int64, error) {
+	b := make([]byte, 4096)
+	n, err := call(&abi.Instctl{Op: abi.INST_DEBUG, Flags: abi.INST_GC}, "", b)
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[string]int64)
+	for line := range strings.Lines(string(b[:n])) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if counts[name], err = strconv.ParseInt(value, 10, 64); err != nil {
+			return nil, fmt.Errorf("the kernel said %q: %w", line, err)
+		}
+	}
+	return counts, nil
+}
+
 // A Proc is a process of an instance.
 type Proc struct {
 	PID     int           `json:"pid"`
