@@ -27,6 +27,7 @@ import (
 	"mult/tools/image"
 	"mult/userland/calltest"
 	"mult/userland/cprog"
+	"mult/userland/escape"
 	"mult/userland/fuzz"
 	"mult/userland/limit"
 	"mult/userland/load"
@@ -87,7 +88,7 @@ func build(dir string) error {
 	if err := addInstinit(gcc, cache, checkout, filepath.Join(dir, "add")); err != nil {
 		return err
 	}
-	for _, source := range []fs.FS{calltest.Source, limit.Source, load.Source} {
+	for _, source := range []fs.FS{calltest.Source, escape.Source, limit.Source, load.Source} {
 		for _, name := range cprog.Names(source) {
 			program, err := cprog.Build(gcc, cache, source, name)
 			if err != nil {
