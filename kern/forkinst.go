@@ -98,7 +98,7 @@ func (k *Kernel) create(by *proc.Thread, parent *inst.Inst, name string, s linux
 		err = s.Apply(in)
 	}
 	if err == nil {
-		err = k.mountAll(in)
+		err = k.mountAll(in, s)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("instance %s: %w", name, err)

@@ -90,7 +90,7 @@ func TestProc0Memory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := k.mountAll(in); err != nil {
+	if err := k.mountAll(in, linux.Settings{}); err != nil {
 		t.Fatal(err)
 	}
 	th, err := proc.ForkInst1(in)

@@ -92,6 +92,7 @@ type life struct {
 	busy  bool        // [mu] somebody makes or starts it, or has
 	kill  *time.Timer // [mu] ends the grace of a Stop; nil: there was none
 	until time.Time   // [mu] when that is
+	root  root        // [mu]
 }
 
 var lifeSlot = inst.NewSlot[life]()
@@ -104,9 +105,11 @@ var lifeMember = inst.Member{
 		return nil
 	},
 	Free: func(in *inst.Inst) {
-		if t := lifeSlot.Of(in).kill; t != nil {
-			t.Stop()
+		l := lifeSlot.Of(in)
+		if l.kill != nil {
+			l.kill.Stop()
 		}
+		in.Uncharge(inst.Heap, int64(len(l.root.name)))
 		lifeSlot.Set(in, nil)
 	},
 }

@@ -31,17 +31,30 @@ var metByNothing = map[string]string{
 	"streams": "only instctl(2) comes there",
 }
 
-// pair makes two instances below one. The second one is an hour younger.
-func pair(t *testing.T) (m *managed, a, b *client) {
+// pair makes two instances below one. The second one is an hour younger. If they are
+// rooted, their roots are copies of one directory.
+func pair(t *testing.T, rooted bool) (m *managed, a, b *client) {
 	m = &managed{come: make(chan *client, 10)}
-	m.world = start(t, map[string][]byte{imageFile[1:]: []byte("text of a file")}, clients(m.come))
+	m.world = start(t, map[string][]byte{
+		imageFile[1:]:     []byte("text of a file"),
+		"srv" + imageFile: []byte("text of a file"), "srv/sbin/instinit": program(entry(0)), "srv/init": program(entry(1)),
+	}, clients(m.come))
+	by, err := caller(m.k.inst0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer by.FS.Release()
 	// Nothing runs while the clock makes its step, which would count as used.
 	init := proc.TableOf(m.k.inst0).Find(1)
 	proctest.Until(func() bool { return init.Stat().State == 'S' })
 	list := [3]*client{}
 	parent := m.k.inst0
 	for i, name := range []string{"top", "a", "b"} {
-		in, err := m.k.Create(nil, parent, name, mayMake)
+		set := mayMake
+		if rooted && i > 0 {
+			set.Root, set.Caller = "/srv", by
+		}
+		in, err := m.k.Create(nil, parent, name, set)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,9 +93,10 @@ func TestIsolation(t *testing.T) {
 	members := make(map[string]bool)
 	for _, tt := range slices.Concat(hostCases, procCases(), vfsCases(), lockCases(), ttyCases, instCases()) {
 		members[tt.member] = true
-		for _, together := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s/%s/%v", tt.member, tt.name, together), func(t *testing.T) {
-				m, a, b := pair(t)
+		for _, way := range []string{"together", "apart", "apart in one root"} {
+			together := way == "together"
+			t.Run(fmt.Sprintf("%s/%s/%s", tt.member, tt.name, way), func(t *testing.T) {
+				m, a, b := pair(t, way == "apart in one root")
 				// Process 2 does it: of the same instance, or of the other one.
 				with := a
 				if !together {

@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,10 +11,10 @@ import (
 	"mult/fs/erofs"
 	"mult/fs/ptyfs"
 	"mult/fs/tmpfs"
-	"mult/fs/unionfs"
 	"mult/fs/vfs"
 	"mult/inst"
 	"mult/kern/abi"
+	"mult/kern/errno"
 	"mult/kern/event"
 	"mult/kern/klog"
 	"mult/kern/linux"
@@ -136,7 +137,7 @@ func Start(c Config) (*Kernel, error) {
 	if c.Instances > 0 {
 		k.inst0.SetLimit(inst.Instances, int64(c.Instances-1))
 	}
-	if err := k.mountAll(k.inst0); err != nil {
+	if err := k.mountAll(k.inst0, linux.Settings{}); err != nil {
 		return nil, fmt.Errorf("inst0: %w", err)
 	}
 	proc0, err := vm.New(&k.vm, k.inst0)
@@ -182,13 +183,13 @@ const (
 )
 
 // mountAll makes the tree of names of an instance.
-func (k *Kernel) mountAll(in *inst.Inst) error {
-	root, err := unionfs.New(in, k.Memory, k.image, unionfs.Options{})
+func (k *Kernel) mountAll(in *inst.Inst, set linux.Settings) error {
+	s, root, err := k.makeRoot(in, &set)
 	if err != nil {
 		return err
 	}
-	if err := vfs.MountRoot(root, 0); err != nil {
-		root.Unmounted()
+	if err := vfs.MountRoot(s, 0); err != nil {
+		s.Unmounted()
 		return err
 	}
 	c, err := caller(in)
@@ -212,12 +213,18 @@ func (k *Kernel) mountAll(in *inst.Inst) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.path, err)
 		}
-		if err := c.Mount(s, m.path, m.flags); err != nil {
+		if root.kind != imageRoot { // it may have no place for them
+			err = c.Mkdir(nil, m.path, 0o755)
+		}
+		if err == nil || errors.Is(err, errno.EEXIST) {
+			err = c.Mount(s, m.path, m.flags)
+		}
+		if err != nil {
 			s.Unmounted()
 			return fmt.Errorf("%s: %w", m.path, err)
 		}
 	}
-	return nil
+	return setRoot(in, root)
 }
 
 // empty returns what makes a file system in memory. As on Linux, one alone can

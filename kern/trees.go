@@ -5,7 +5,6 @@ import (
 	"mult/fs/procfs"
 	"mult/inst"
 	"mult/kern/abi"
-	"mult/kern/linux"
 )
 
 // trees say what there is in the file systems that the kernel makes up. They never change,
@@ -22,7 +21,7 @@ func (k *Kernel) makeTrees() {
 		System: &k.proc, Wall: k.Wall,
 		Release: k.linux.Release, Version: k.linux.Version,
 		Program:  runs,
-		Describe: linux.Describe,
+		Describe: k.linux.Describe,
 		CPU:      k.CPU,
 	}
 	k.trees[1] = trees{devfs.NewTree(nodes(false)...), procfs.NewTree(s)}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mult/fs/vfs"
 	"mult/inst"
 	"mult/kern/errno"
 	"mult/kern/host"
@@ -18,6 +19,9 @@ import (
 
 // Settings are what one who manages an instance can say about it.
 type Settings struct {
+	Root   string      // directory that it gets a copy of; only when it is made
+	Caller *vfs.Caller // for whom Root is a path
+
 	Host, Domain string                  // "": as it is
 	Limits       map[inst.Resource]int64 // those that it says something about
 	Weight       int                     // of its share of the processors; 0: as it is
@@ -48,6 +52,11 @@ func ParseSettings(text string) (s Settings, err error) {
 		}
 		limit, isLimit := strings.CutPrefix(name, "limit.")
 		switch {
+		case name == "root":
+			if value == "" {
+				return bad("a directory is needed")
+			}
+			s.Root = value
 		case name == "host" || name == "domain":
 			if value == "" || len(value) > host.MaxName {
 				return bad(fmt.Sprintf("a name of 1 to %d bytes is needed", host.MaxName))
@@ -126,8 +135,8 @@ func (s *Settings) Apply(in *inst.Inst) error {
 }
 
 // Describe adds to b what there is to know of in for one in viewer. What is above viewer
-// is none of it.
-func Describe(b []byte, in, viewer *inst.Inst) []byte {
+// is none of it, and that is where root comes from, too.
+func (k *Kernel) Describe(b []byte, in, viewer *inst.Inst) []byte {
 	line := func(name string, v any) { b = fmt.Appendf(b, "%s %v\n", name, v) }
 	limit := func(n int64) string {
 		if n == inst.NoLimit {
@@ -139,6 +148,7 @@ func Describe(b []byte, in, viewer *inst.Inst) []byte {
 	line("name", in.Name())
 	if in != viewer {
 		line("parent", in.Parent.ID)
+		line("root", k.Insts.Root(in))
 	}
 	line("state", in.State())
 	line("created", in.Created)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"mult/fs/vfs"
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
@@ -23,6 +24,8 @@ type Instances interface {
 	ForkInst1(by *proc.Thread, parent *inst.Inst, name string, s Settings, stdio Stdio) (*inst.Inst, error)
 	Stop(in *inst.Inst, grace time.Duration)
 	Kill(in *inst.Inst)
+	// Root tells what it has as its root, as INST_GET does.
+	Root(in *inst.Inst) string
 }
 
 // Stdio gives a process that has been made in an instance its descriptors 0 to 2.
@@ -215,6 +218,7 @@ func (c *instCall) create() (uintptr, error) {
 	if err != nil {
 		return 0, err
 	}
+	s.Caller = vfs.For(c.t)
 	parent, name := c.me.Retain(), path
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		parent.Release()
@@ -287,7 +291,7 @@ const describeRoom = 2048
 
 func (c *instCall) get(in *inst.Inst) (uintptr, error) {
 	out := output{c: c}
-	_, err := out.add(Describe(make([]byte, 0, describeRoom), in, c.me))
+	_, err := out.add(c.k.Describe(make([]byte, 0, describeRoom), in, c.me))
 	return uintptr(out.n), err
 }
 
@@ -299,6 +303,9 @@ func (c *instCall) set(in *inst.Inst) (uintptr, error) {
 	s, err := ParseSettings(text)
 	if err != nil {
 		return 0, err
+	}
+	if s.Root != "" {
+		return 0, inst.Errorf(errno.EINVAL, "root is set when an instance is created: destroy %s, and create it again", in.Name())
 	}
 	return 0, s.Apply(in)
 }
@@ -313,7 +320,7 @@ func (c *instCall) list(in *inst.Inst) (uintptr, error) {
 		if o.ID >= last || !o.Below(in) || !o.TryRetain() {
 			continue
 		}
-		b = append(Describe(b[:0], o, c.me), '\n')
+		b = append(c.k.Describe(b[:0], o, c.me), '\n')
 		id := o.ID
 		o.Release()
 		if more, err := out.add(b); err != nil {
