@@ -67,7 +67,8 @@ static int put(const char *path, const char *text)
 	return ok;
 }
 
-// Instances of mult: instctl(2).
+// Instances of mult: instctl(2). The least init has pipes as its descriptors 0 to 2, one of
+// which takes its byte; a real one has the null device.
 
 struct instctl {
 	uint32_t version, op;
@@ -83,7 +84,14 @@ enum {
 	INST_BYID = 1,
 	INST_STARTED = 2,
 	INST_CLOEXEC = 4,
+	INST_STREAMS = 32,
 	INST_DEAD = 4,
+};
+
+// inst_exec takes the other ends of the pipes.
+struct inst_exec {
+	uint64_t path, argv, envp;
+	int in, out, err, watch;
 };
 
 static char sentence[512]; // what the kernel has said of the last error
@@ -99,6 +107,8 @@ static long instctl(struct instctl *c)
 // one is an instance or a container.
 struct one {
 	uint64_t id; // or pid
+	int out;     // where the least init's byte comes from
+	int rest[3]; // what else its maker is given
 };
 
 static int on_mult, real_init;
@@ -107,11 +117,19 @@ static int ready[2]; // the pipe by which a new one says that it is there
 static void mult_start(struct one *o, int number)
 {
 	char name[32];
+	struct inst_exec x = {.path = 0};
 	struct instctl c = {.op = INST_CREATE, .flags = INST_STARTED, .name = (uintptr_t)name};
 	c.name_len = sprintf(name, "i%d", number);
+	if (!real_init) {
+		c.flags |= INST_STREAMS;
+		c.data = (uintptr_t)&x;
+		c.data_len = sizeof x;
+	}
 	if (instctl(&c) < 0)
 		fail(sentence);
 	o->id = c.value;
+	if (!real_init)
+		*o = (struct one){c.value, x.out, {x.in, x.err, x.watch}};
 }
 
 static void mult_stop(struct one *o)
@@ -186,6 +204,7 @@ static void linux_start(struct one *o)
 	if (pid < 0)
 		fail("clone3");
 	o->id = pid;
+	o->out = ready[0];
 }
 
 static void linux_stop(struct one *o)
@@ -214,19 +233,25 @@ static char linux_state(struct one *o)
 static double start(struct one *o, int number)
 {
 	char c = 0;
-	double began = now();
+	double began = now(), took;
 	if (on_mult)
 		mult_start(o, number);
 	else
 		linux_start(o);
-	if (real_init || on_mult) {
+	if (real_init) {
 		while ((on_mult ? mult_state(o) : linux_state(o)) != 'S')
 			pause_us(50);
-	} else if (read(ready[0], &c, 1) != 1 || c != 'u') {
-		printf("bench failed: container at step %c\n", c);
+	} else if (read(o->out, &c, 1) != 1 || c != 'u') {
+		printf("bench failed: number %d at step %c\n", number, c);
 		_exit(1);
 	}
-	return now() - began;
+	took = now() - began;
+	if (on_mult && !real_init) {
+		close(o->out);
+		for (int i = 0; i < 3; i++)
+			close(o->rest[i]);
+	}
+	return took;
 }
 
 // stop ends one, and returns how long it took until nothing was left.
@@ -419,12 +444,13 @@ static void together(void)
 	settle();
 }
 
-// beside becomes another program when there are many that idle.
+// beside becomes another program when there are many that have been idle for a while.
 static void beside(char **argv)
 {
 	for (int i = 0; i < MOST; i++)
 		start(&all[i], i);
 	collect();
+	pause_us(10000000);
 	execv(argv[0], argv);
 	fail(argv[0]);
 }
