@@ -256,6 +256,7 @@ func TestRootInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, table, _ := strings.Cut(string(doc), "|---|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
 	n := 0
 	for text := range strings.Lines(table) {
 		columns := strings.Split(text, "|")
