@@ -81,9 +81,11 @@ enum {
 	INST_KILL = 4,
 	INST_WATCH = 7,
 	INST_PROCS = 12,
+	INST_DEBUG = 15,
 	INST_BYID = 1,
 	INST_STARTED = 2,
 	INST_CLOEXEC = 4,
+	INST_GC = 16,
 	INST_STREAMS = 32,
 	INST_DEAD = 4,
 };
@@ -288,22 +290,34 @@ static void say_times(const char *name, double *t, int n)
 	say(line, t[(n - 1) * 99 / 100]);
 }
 
-// memory reads numbers of /proc/meminfo, in bytes. What is available on Linux is what is
-// free and what caches would give back.
-static double memory(const char *name)
+// find finds a number behind a name at the start of a line.
+static double find(const char *text, const char *name)
 {
-	char text[8192] = "", key[64], *p;
-	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	if (read(fd, text + 1, sizeof text - 2) <= 0)
-		fail("/proc/meminfo");
-	close(fd);
-	text[0] = '\n';
-	sprintf(key, "\n%s:", name);
-	p = strstr(text, key);
-	return p ? atof(p + strlen(key)) * 1024 : 0;
+	size_t n = strlen(name);
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (strncmp(p, name, n) == 0 && strchr(" :", p[n]))
+			return atof(p + n + 1);
+	return 0;
 }
 
-static double available(void) { return memory("MemAvailable"); }
+static void meminfo(char *text, size_t size)
+{
+	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, size - 1);
+	if (n <= 0)
+		fail("/proc/meminfo");
+	text[n] = 0;
+	close(fd);
+}
+
+// available is the memory that the machine has left, in bytes: on Linux what is free and
+// what caches would give back.
+static double available(void)
+{
+	char text[8192];
+	meminfo(text, sizeof text);
+	return find(text, "MemAvailable") * 1024;
+}
 
 // settle waits until what ended is really gone and memory has come to rest.
 static void settle(void)
@@ -319,13 +333,49 @@ static void settle(void)
 	}
 }
 
+// kind is what memory is used for.
+struct kind {
+	const char *name, *key;
+	double unit;
+};
+
+static const struct kind mult_kinds[] = {
+	{"frames", "frames.used", 4096},
+	{"heap", "frames.heap", 4096},
+	{"objects", "heap.used", 1},
+	{"stacks", "heap.stacks", 1},
+	{0},
+}, linux_kinds[] = {
+	{"pages", "AnonPages", 1024},
+	{"tables", "PageTables", 1024},
+	{"slab", "Slab", 1024},
+	{"stacks", "KernelStack", 1024},
+	{0},
+};
+
+enum { KINDS = 4 };
+
 // collect gives back to the machine what nobody uses: caches on Linux, the garbage of the
-// kernel's heap on mult.
-static void collect(void)
+// kernel's heap on mult. It returns the kinds of memory that are in use.
+static const struct kind *collect(double used[KINDS])
 {
+	char text[8192];
+	struct instctl c = {.op = INST_DEBUG, .flags = INST_GC, .data = (uintptr_t)text, .data_len = sizeof text - 1};
+	const struct kind *kinds = on_mult ? mult_kinds : linux_kinds;
 	settle();
-	put("/proc/sys/vm/drop_caches", "3");
-	settle();
+	if (on_mult) {
+		long n = instctl(&c);
+		if (n < 0)
+			fail(sentence);
+		text[n] = 0;
+	} else {
+		put("/proc/sys/vm/drop_caches", "3");
+		settle();
+		meminfo(text, sizeof text);
+	}
+	for (int i = 0; i < KINDS; i++)
+		used[i] = find(text, kinds[i].key) * kinds[i].unit;
+	return kinds;
 }
 
 static struct one all[MOST];
@@ -344,40 +394,27 @@ static void warm(void)
 // grow starts many, measures how much memory each takes, and stops them.
 static void grow(void)
 {
-	static const int marks[] = {300, MOST};
-	static const char *const parts[] = {"Slab", "Active", "PageTables", "KernelStack", "AnonPages"};
-	enum { PARTS = sizeof parts / sizeof parts[0] };
-	double before[PARTS], taken, settled;
+	double before[KINDS], after[KINDS];
 	char name[64];
 
-	collect();
-	settled = taken = available();
-	for (int i = 0; i < PARTS; i++)
-		before[i] = memory(parts[i]);
-	for (int n = 0, m = 0; n < MOST; n++) {
+	collect(before);
+	double had = available();
+	for (int n = 0; n < MOST; n++)
 		took[n] = start(&all[n], n);
-		if (n + 1 < marks[m])
-			continue;
-		pause_us(200000);
-		sprintf(name, "memory_taken_%d", n + 1);
-		say(name, (taken - available()) / (n + 1));
-		sprintf(name, "start_%d", n + 1);
-		say_times(name, took + n + 1 - LAST, LAST);
-		m++;
-	}
-	collect();
-	sprintf(name, "memory_%d", MOST);
-	say(name, (settled - available()) / MOST);
-	for (int i = 0; i < PARTS; i++) {
-		sprintf(name, "memory_%s", parts[i]);
-		say(name, (memory(parts[i]) - before[i]) / MOST);
+	pause_us(200000);
+	say("memory_taken_1000", (had - available()) / MOST);
+	say_times("start_1000", took + MOST - LAST, LAST);
+	const struct kind *kinds = collect(after);
+	say("memory_1000", (had - available()) / MOST);
+	for (int i = 0; i < KINDS; i++) {
+		sprintf(name, "memory_%s", kinds[i].name);
+		say(name, (after[i] - before[i]) / MOST);
 	}
 	for (int n = 0; n < MOST; n++)
 		took[n] = stop(&all[n]);
-	sprintf(name, "stop_%d", MOST);
-	say_times(name, took, LAST);
-	collect();
-	say("memory_left", settled - available());
+	say_times("stop_1000", took, LAST);
+	collect(after);
+	say("memory_left", had - available());
 }
 
 static void single(void)
@@ -449,7 +486,8 @@ static void beside(char **argv)
 {
 	for (int i = 0; i < MOST; i++)
 		start(&all[i], i);
-	collect();
+	double used[KINDS];
+	collect(used);
 	pause_us(10000000);
 	execv(argv[0], argv);
 	fail(argv[0]);

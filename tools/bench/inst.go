@@ -96,6 +96,8 @@ func (b *bench) instances(ctx context.Context) error {
 		fmt.Fprintf(b.out, "instances and containers: %s; %d runs in turn, q35, TCG; Linux %s, tuned\n", t.title, runs, version)
 		instTable(t.ours.took, t.theirs.took).print(b.out)
 	}
+	fmt.Fprintln(b.out, "memory of one, by kind")
+	kindTable(guests).print(b.out)
 	return b.alone(ctx, calls)
 }
 
@@ -134,6 +136,40 @@ func instTable(ours, theirs map[string]sample) table {
 			line = append(line, goal(ratios.median(), f.goal, f.goalText))
 		}
 		out.add(line...)
+	}
+	return out
+}
+
+// kindTable tells what the memory is used for.
+func kindTable(guests [2]instPair) table {
+	var out table
+	out.add("", "the least init", "instinit")
+	for _, side := range []struct {
+		name  string
+		took  func(p instPair) map[string]sample
+		kinds [][2]string
+	}{
+		{"mult", func(p instPair) map[string]sample { return p.mult.took }, [][2]string{
+			{"memory_frames", "page frames"}, {"memory_heap", "the kernel's heap"},
+			{"memory_objects", "  objects in it"}, {"memory_stacks", "  stacks in it"},
+		}},
+		{"Linux", func(p instPair) map[string]sample { return p.linux.took }, [][2]string{
+			{"memory_pages", "pages of the process"}, {"memory_tables", "page tables"},
+			{"memory_slab", "slab"}, {"memory_stacks", "the kernel's stacks"},
+		}},
+	} {
+		out.add(side.name)
+		for _, kind := range side.kinds {
+			line := []string{"  " + kind[1]}
+			for _, p := range guests {
+				text := "failed"
+				if got := side.took(p)[kind[0]]; len(got) > 0 {
+					text = kibibytes(got.median())
+				}
+				line = append(line, text)
+			}
+			out.add(line...)
+		}
 	}
 	return out
 }
