@@ -75,6 +75,9 @@ func (in *Inst) Charge(r Resource, n int64) bool {
 		if acc := &a.account[r]; !acc.allows(acc.used.Load(), n) {
 			return false
 		}
+		if r == Heap && !a.leaves(n) {
+			return false
+		}
 	}
 	for a := in; a != nil; a = a.Parent {
 		if !a.account[r].take(n) {
@@ -85,6 +88,26 @@ func (in *Inst) Charge(r Resource, n int64) bool {
 		}
 	}
 	return true
+}
+
+// hog is how many times as much of the kernel's memory an instance may have as it leaves.
+const hog = 8
+
+// leaves reports whether a with n bytes of Heap more leaves something of what the one
+// above may have: an eighth of what it has itself. What it doesn't get for that, others
+// get that have less. So whoever takes all that he can is refused first, and those beside
+// him go on. It is counted as a refusal of the one above.
+func (a *Inst) leaves(n int64) bool {
+	if a.Parent == nil {
+		return true
+	}
+	up := &a.Parent.account[Heap]
+	left := up.limit.Load() - up.used.Load() - n
+	if left < 0 || (a.account[Heap].used.Load()+n)/hog <= left {
+		return true // or the one above refuses it anyway
+	}
+	up.refused.Add(1)
+	return false
 }
 
 // ChargeWith is Charge of one piece of a resource, with what it costs of another. It
@@ -140,7 +163,8 @@ func (in *Inst) Limit(r Resource) int64 {
 	return n
 }
 
-// Left returns how much more of a resource in can get.
+// Left returns how much more of a resource in can get; of Heap, if nobody is to be left
+// something.
 func (in *Inst) Left(r Resource) int64 {
 	n := int64(NoLimit)
 	for a := in; a != nil; a = a.Parent {

@@ -122,6 +122,37 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestHog has one of two, with those below it, use up the heap of the one above: the other
+// one still gets what it needs.
+func TestHog(t *testing.T) {
+	root, a, b, below := tree(t, NewSystem(nil))
+	root.SetLimit(Heap, root.Used(Heap)+100e3)
+	for _, in := range []*Inst{a, below} {
+		for in.Charge(Heap, 100) {
+		}
+	}
+	left := root.Left(Heap)
+	if root.Refused(Heap) != 2 || a.Refused(Heap)+below.Refused(Heap) != 0 || left < 10e3 || left > 13e3 {
+		t.Errorf("%d refusals, %d bytes are left", root.Refused(Heap), left)
+	}
+	n := 0
+	for b.Charge(Heap, 100) {
+		n++
+	}
+	if left = root.Left(Heap); n < 80 || b.Used(Heap) < left*7 || left == 0 {
+		t.Errorf("the other one could charge %d times, %d bytes are left", n, left)
+	}
+	// What the top does by itself isn't bounded.
+	if !root.Charge(Heap, left) || root.Charge(Heap, 1) || a.Charge(Heap, 0) {
+		t.Error("the top can't have all")
+	}
+	root.Uncharge(Heap, left)
+	a.Uncharge(Heap, 20e3)
+	if !a.Charge(Heap, 1e3) {
+		t.Error("who has given back is still refused")
+	}
+}
+
 // TestRefusedUnseen charges too much again and again; others that charge little
 // meanwhile must not be refused for it.
 func TestRefusedUnseen(t *testing.T) {
@@ -140,7 +171,7 @@ func TestRefusedUnseen(t *testing.T) {
 			root, a, _, below := tree(t, NewSystem(nil))
 			all := []*Inst{root, a, below}
 			for i, in := range all {
-				in.SetLimit(Heap, in.Used(Heap)+tt.limit[i])
+				in.SetLimit(Frames, in.Used(Frames)+tt.limit[i])
 			}
 			big, small := all[tt.big], all[tt.small]
 			stop, done := make(chan bool), make(chan bool)
@@ -151,18 +182,18 @@ func TestRefusedUnseen(t *testing.T) {
 					case <-stop:
 						return
 					default:
-						if big.Charge(Heap, tt.much) {
+						if big.Charge(Frames, tt.much) {
 							panic("more than the limit")
 						}
 					}
 				}
 			}()
 			for range 100000 {
-				if !small.Charge(Heap, tt.little) {
+				if !small.Charge(Frames, tt.little) {
 					t.Error("refused for what another wanted")
 					break
 				}
-				small.Uncharge(Heap, tt.little)
+				small.Uncharge(Frames, tt.little)
 			}
 			close(stop)
 			<-done
