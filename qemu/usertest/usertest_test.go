@@ -78,8 +78,10 @@ func build(dir string) error {
 	if err := errors.Join(os.MkdirAll(test, 0o755), os.MkdirAll(fuzzers, 0o755)); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(test, "inst"), instScript, 0o755); err != nil {
-		return err
+	for name, script := range map[string][]byte{"inst": instScript, "exhaustion": exhaustScript} {
+		if err := os.WriteFile(filepath.Join(test, name), script, 0o755); err != nil {
+			return err
+		}
 	}
 	cache := filepath.Join(checkout, "build/cprog")
 	if err := fuzz.Build(gcc, cache, fuzzers, callList()); err != nil {

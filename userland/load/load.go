@@ -1,10 +1,10 @@
-// Package load holds a C program that loads a machine: processes that compute,
-// bombs of processes and threads, and a memory hog.
+// Package load holds C programs that load a machine: processes that compute,
+// bombs of processes and threads, a memory hog, and one who takes all that there is.
 package load
 
 import "embed"
 
-// Source has the program load.
+// Source has the programs.
 //
-//go:embed load.c
+//go:embed *.c
 var Source embed.FS
