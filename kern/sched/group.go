@@ -34,6 +34,7 @@ type group struct {
 	own     rival        // its threads, among those of this
 	members atomic.Int32 // those that may compete here; changed with mu
 	rivals  heap[*rival] // [mu] those of them with waiting threads
+	waiting atomic.Int32 // their number; changed with mu
 	rivalVT atomic.Int64 // virtual time of the last one chosen; only grows
 
 	minVT atomic.Int64  // virtual time of the last thread chosen; only grows
@@ -116,20 +117,24 @@ func (r *rival) limit() int64 { return r.among.rivalVT.Load() + lead*Weight/r.we
 // floor is how far it may be behind them.
 func (r *rival) floor() int64 { return r.among.rivalVT.Load() - bonus }
 
-// longest is the most that is charged at once, so that nobody waits for hours because
-// the machine stood still. Calls that take long count in full up to this.
-const longest = int64(time.Second)
+// A call that takes long in the kernel is charged in full, as long as who made it need not
+// wait for more than about patience then, for so many competitors: else one who works much
+// when it starts gets nothing for minutes among a thousand.
+const (
+	longest  = int64(time.Second) // in any case: the machine may have stood still
+	patience = int64(5 * time.Second)
+)
 
 // charge adds d nanoseconds to the virtual times of r and what it is part of. alone: no
 // thread waits, so nobody is behind.
 func (r *rival) charge(d int64, alone bool) {
-	d = min(d, longest)
 	for ; r.among != nil; r = &r.among.all {
 		if r.among.members.Load() == 1 {
 			continue // there is nobody to compete with
 		}
-		n := d * Weight / r.weight.Load()
-		advance(&r.vt, n, r.limit()+n)
+		w := r.weight.Load()
+		once := min(d, longest, patience/max(int64(r.among.waiting.Load()), 1))
+		advance(&r.vt, d*Weight/w, r.limit()+once*Weight/w)
 		if alone {
 			raise(&r.among.rivalVT, r.vt.Load())
 		}
@@ -149,6 +154,7 @@ func (r *rival) enterLocked() {
 		raise(&r.vt, r.floor())
 		r.key = r.vt.Load()
 		r.among.rivals.push(r)
+		r.among.waiting.Store(int32(len(r.among.rivals)))
 	}
 }
 
@@ -156,6 +162,7 @@ func (r *rival) enterLocked() {
 func (r *rival) leaveLocked() {
 	for ; r.among != nil; r = &r.among.all {
 		r.among.rivals.remove(r.at)
+		r.among.waiting.Store(int32(len(r.among.rivals)))
 		if len(r.among.rivals) > 0 {
 			return
 		}
