@@ -3,6 +3,7 @@ package inst
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // An Inst is an operating instance: a complete Unix system. What is here is public:
@@ -31,7 +32,7 @@ type Inst struct {
 	next     atomic.Pointer[Inst] // the next older one; changed with sys.mu
 	prev     *Inst                // [sys.mu] the next younger one
 
-	slots [maxSlots]any // [const] while there are references
+	slots [maxSlots]unsafe.Pointer // [const] while there are references; opened by Slots
 }
 
 // System returns what all instances of the machine have in common.

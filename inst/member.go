@@ -1,6 +1,9 @@
 package inst
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // maxSlots is how many slots a kernel can have.
 const maxSlots = 32
@@ -21,12 +24,11 @@ func NewSlot[T any]() Slot[T] {
 
 // Of returns the part of in, nil if it isn't set.
 func (s Slot[T]) Of(in *Inst) *T {
-	p, _ := in.slots[s.index].(*T)
-	return p
+	return (*T)(in.slots[s.index])
 }
 
 // Set stores the part of in. Only alloc and free of the member call it.
-func (s Slot[T]) Set(in *Inst, p *T) { in.slots[s.index] = p }
+func (s Slot[T]) Set(in *Inst, p *T) { in.slots[s.index] = unsafe.Pointer(p) }
 
 // A Member is a subsystem's row in the table of members.
 type Member struct {
