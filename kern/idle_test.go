@@ -13,7 +13,7 @@ import (
 // Idle instances are many, so each must be small. What one may have is what it has today,
 // and a little more.
 const (
-	idleHeap   = 26 << 10 // bytes, without the stack of its goroutine
+	idleHeap   = 25 << 10 // bytes, without the stack of its goroutine
 	idleFrames = 12       // in this world; a real instinit has fewer
 )
 

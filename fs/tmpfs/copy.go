@@ -73,11 +73,11 @@ func Copy(in *inst.Inst, memory *mem.Memory, from vfs.Node, stop func() error) (
 		return nil, errno.ENOENT
 	}
 	o := Options{}
-	if old := &src.fs.o; old.Lower != nil {
-		o = Options{Type: old.Type, Source: old.Source, Magic: old.Magic, Lower: old.Lower, MaxClean: old.MaxClean}
+	if old := src.fs; old.lower != nil {
+		o = Options{Type: old.super.Type, Source: old.super.Source, Magic: old.magic, Lower: old.lower, MaxClean: old.maxClean}
 	}
 	c := copier{stop: stop, done: make(map[inode]inode), seen: make([]sighting, 0, copyNames)}
-	super, err := newFS(in, memory, o, func(fs *FS) (*dir, error) {
+	super, err := newFS(in, memory, o, func(fs *FS, _ *Options) (*dir, error) {
 		c.fs = fs
 		n, err := c.node(src)
 		if err != nil {
@@ -168,7 +168,7 @@ func (c *copier) add(t *copyDir) error {
 // node makes a node for what src is, without names: the one of Lower, or a new one.
 func (c *copier) node(src inode) (inode, error) {
 	s := src.meta()
-	if low := c.fs.o.Lower; low != nil && s.ino <= low.MaxID() {
+	if low := c.fs.lower; low != nil && s.ino <= low.MaxID() {
 		return c.fs.lowNode(s.ino)
 	}
 	m := &vfs.Make{Mode: s.mode.Load(), Rdev: s.rdev}

@@ -52,7 +52,7 @@ type LowEntry struct {
 
 // lowNode makes the node for a file of Lower, with the reference of its names.
 func (fs *FS) lowNode(id uint64) (inode, error) {
-	low, err := fs.o.Lower.Node(id)
+	low, err := fs.lower.Node(id)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (fs *FS) summon(d *dir, e *entry) (vfs.Node, error) {
 	}
 	m.entry = e
 	fs.clean = append(fs.clean, n)
-	for tries := 0; len(fs.clean) > fs.o.MaxClean && tries < 64; tries++ {
+	for tries := 0; len(fs.clean) > fs.maxClean && tries < 64; tries++ {
 		fs.evictNext(n)
 	}
 	return n, nil

@@ -31,24 +31,21 @@ func (t *recentTable) place(d *dir, name string) *atomic.Pointer[entry] {
 	return &t[h%recentNames]
 }
 
-// table returns the table of recent names; nil: there is none yet.
-func (fs *FS) table() *recentTable {
-	t := fs.recent.Load()
-	// Two may come to make it: one of the tables is dropped.
-	if t == nil && fs.lookups.Add(1)%manyLookups == 0 && fs.in.Charge(inst.Heap, recentCharge) {
-		t = new(recentTable)
-		if !fs.recent.CompareAndSwap(nil, t) {
-			fs.in.Uncharge(inst.Heap, recentCharge)
-			t = fs.recent.Load()
-		}
+// countLookup makes the table of recent names if it is time for it.
+func (fs *FS) countLookup() {
+	if fs.lookups.Add(1)%manyLookups != 0 || !fs.in.Charge(inst.Heap, recentCharge) {
+		return
 	}
-	return t
+	if !fs.recent.CompareAndSwap(nil, new(recentTable)) {
+		fs.in.Uncharge(inst.Heap, recentCharge) // another one was quicker
+	}
 }
 
 // find returns the entry with a name; nil: there is none.
 func (d *dir) find(name string) *entry {
-	t := d.fs.table()
+	t := d.fs.recent.Load()
 	if t == nil {
+		d.fs.countLookup()
 		return d.entries[name]
 	}
 	recent := t.place(d, name)

@@ -63,7 +63,8 @@ type FS struct {
 	in      *inst.Inst  // [const]
 	memory  *mem.Memory // [const]
 	machine int64       // [const] frames of the machine
-	o       Options     // [const] but for MaxPages and MaxNodes
+	lower   Lower       // [const] what it held at first; may be nil
+	magic   int64       // [const] of statfs(2)
 
 	maxPages atomic.Int64
 	maxNodes atomic.Int64
@@ -72,13 +73,14 @@ type FS struct {
 	nodes   atomic.Int64
 	nextIno atomic.Uint64
 
-	lookups atomic.Uint32 // see FS.table
+	lookups atomic.Uint32 // see FS.countLookup
 	recent  atomic.Pointer[recentTable]
 
 	// Nodes that come from Lower.
-	linked map[uint64]inode // [Tree] those with several names, by id
-	clean  []inode          // [Tree] those that may be forgotten
-	hand   int              // [Tree] where the next look at clean begins
+	linked   map[uint64]inode // [Tree] those with several names, by id
+	clean    []inode          // [Tree] those that may be forgotten
+	maxClean int              // [const]
+	hand     int              // [Tree] where the next look at clean begins
 }
 
 // New makes a file system of an instance, to be given to vfs.MountRoot or
@@ -88,7 +90,7 @@ func New(in *inst.Inst, memory *mem.Memory, o Options) (*vfs.Super, error) {
 }
 
 // newFS is New with a root directory that root makes.
-func newFS(in *inst.Inst, memory *mem.Memory, o Options, root func(fs *FS) (*dir, error)) (*vfs.Super, error) {
+func newFS(in *inst.Inst, memory *mem.Memory, o Options, root func(*FS, *Options) (*dir, error)) (*vfs.Super, error) {
 	if o.Type == "" {
 		o.Type = "tmpfs"
 	}
@@ -113,13 +115,13 @@ func newFS(in *inst.Inst, memory *mem.Memory, o Options, root func(fs *FS) (*dir
 	if !in.Charge(inst.Heap, fsCharge) {
 		return nil, errno.ENOMEM
 	}
-	fs := &FS{in: in, memory: memory, machine: int64(memory.Stats().Total), o: o}
+	fs := &FS{in: in, memory: memory, machine: int64(memory.Stats().Total), lower: o.Lower, magic: o.Magic, maxClean: o.MaxClean}
 	fs.maxPages.Store(o.MaxPages)
 	fs.maxNodes.Store(o.MaxNodes)
 	if o.Lower != nil {
 		fs.nextIno.Store(o.Lower.MaxID())
 	}
-	d, err := root(fs)
+	d, err := root(fs, &o)
 	if err != nil {
 		in.Uncharge(inst.Heap, fsCharge)
 		return nil, err
@@ -136,15 +138,15 @@ func newFS(in *inst.Inst, memory *mem.Memory, o Options, root func(fs *FS) (*dir
 	return &fs.super, nil
 }
 
-func (fs *FS) makeRoot() (*dir, error) {
-	if fs.o.Lower == nil {
-		n, err := fs.make(&vfs.Make{Mode: fs.o.Mode&0o7777 | abi.S_IFDIR, UID: fs.o.UID, GID: fs.o.GID})
+func (fs *FS) makeRoot(o *Options) (*dir, error) {
+	if fs.lower == nil {
+		n, err := fs.make(&vfs.Make{Mode: o.Mode&0o7777 | abi.S_IFDIR, UID: o.UID, GID: o.GID})
 		if err != nil {
 			return nil, err
 		}
 		return n.(*dir), nil
 	}
-	n, err := fs.lowNode(fs.o.Lower.Root())
+	n, err := fs.lowNode(fs.lower.Root())
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +166,7 @@ func (fs *FS) options() string {
 }
 
 func (fs *FS) statfs() abi.Statfs {
-	s := abi.Statfs{Type: fs.o.Magic, Bsize: mem.PageSize}
+	s := abi.Statfs{Type: fs.magic, Bsize: mem.PageSize}
 	// What can be had, by this file system's limits and by the instance's.
 	used := fs.pages.Load()
 	free := min(int64(fs.memory.Stats().Free), fs.in.Left(inst.Frames))
