@@ -23,7 +23,8 @@ import (
 // A root is what an instance has as its root.
 type root struct {
 	kind rootKind
-	name string // of namedRoot: the path for who named it
+	name string // of namedRoot: its path
+	by   uint64 // and the instance in which that is one
 }
 
 type rootKind int
@@ -66,11 +67,19 @@ func (k *Kernel) copyNamed(in *inst.Inst, s *linux.Settings) (*vfs.Super, root, 
 	if !c.Cred.Has(proc.CAP_DAC_READ_SEARCH) && !c.Cred.Has(proc.CAP_DAC_OVERRIDE) {
 		return nil, root{}, inst.Errorf(errno.EACCES, "root %s: all that is there is read, which takes CAP_DAC_READ_SEARCH: become root", s.Root)
 	}
-	super, name, err := k.resolveAndCopy(in, s)
+	name := s.Root
+	if name[0] != '/' {
+		cwd, err := c.Getcwd()
+		if err != nil {
+			return nil, root{}, fmt.Errorf("root %s: the current directory: %w", s.Root, err)
+		}
+		name = cwd + "/" + name
+	}
+	super, err := k.resolveAndCopy(in, s)
 	var said *inst.Error
 	switch {
 	case err == nil:
-		return super, root{namedRoot, name}, nil
+		return super, root{namedRoot, name, c.Inst.ID}, nil
 	case errors.As(err, &said):
 		err = fmt.Errorf("root %s: %w", s.Root, err)
 	case errors.Is(err, errno.ENOENT):
@@ -83,17 +92,16 @@ func (k *Kernel) copyNamed(in *inst.Inst, s *linux.Settings) (*vfs.Super, root, 
 	return nil, root{}, err
 }
 
-func (k *Kernel) resolveAndCopy(in *inst.Inst, s *linux.Settings) (*vfs.Super, string, error) {
+func (k *Kernel) resolveAndCopy(in *inst.Inst, s *linux.Settings) (*vfs.Super, error) {
 	from, err := s.Caller.Resolve(nil, s.Root, 0)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer from.Release()
 	if _, ok := from.Node.(vfs.Dir); !ok {
-		return nil, "", errno.ENOTDIR
+		return nil, errno.ENOTDIR
 	}
-	super, err := k.copyRoot(in, s, from)
-	return super, s.Caller.FS.Path(from), err
+	return k.copyRoot(in, s, from)
 }
 
 // copyRoot copies a directory. It ends when in, or the caller of s, is about to.
@@ -129,12 +137,15 @@ func rootOf(in *inst.Inst) root {
 	return l.root
 }
 
-// Root tells what in has as its root: image, parent, or the path of a directory, in quotes.
-func (k *Kernel) Root(in *inst.Inst) string {
-	switch r := rootOf(in); r.kind {
-	case namedRoot:
+// Root tells one in viewer what in has as its root: image, parent, or the path of a directory,
+// in quotes. A path of another instance is none for viewer: that is other.
+func (k *Kernel) Root(in, viewer *inst.Inst) string {
+	switch r := rootOf(in); {
+	case r.kind == namedRoot && r.by == viewer.ID:
 		return strconv.Quote(r.name)
-	case parentRoot:
+	case r.kind == namedRoot:
+		return "other"
+	case r.kind == parentRoot:
 		return "parent"
 	}
 	return "image"

@@ -130,13 +130,16 @@ func TestRoots(t *testing.T) {
 	sees(a, "/etc/conf", "of a")
 
 	// What is told, and to whom.
-	if got := field(top.ctl(op(abi.INST_GET, "b")).out, "root"); got != `"/srv/web"` {
+	if got := field(top.ctl(op(abi.INST_GET, "b")).out, "root"); got != `"/srv/../srv/web/."` {
 		t.Errorf("root %s", got)
 	}
 	all := op(abi.INST_LIST, "")
 	all.Value = ^uint64(0)
-	if got := field(top.ctl(all).out, "root"); got != `"/srv/web"` {
+	if got := field(top.ctl(all).out, "root"); got != `"/srv/../srv/web/."` {
 		t.Errorf("root %s", got)
+	}
+	if got := m.k.Root(b.in, m.k.inst0); got != "other" {
+		t.Errorf("inst0 is told root %s", got)
 	}
 	if got := a.ctl(op(abi.INST_GET, "")).out; strings.Contains(got, "root") || strings.Contains(got, "web") {
 		t.Errorf("it is told where its root is from: %s", got)

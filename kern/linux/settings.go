@@ -148,7 +148,7 @@ func (k *Kernel) Describe(b []byte, in, viewer *inst.Inst) []byte {
 	line("name", in.Name())
 	if in != viewer {
 		line("parent", in.Parent.ID)
-		line("root", k.Insts.Root(in))
+		line("root", k.Insts.Root(in, viewer))
 	}
 	line("state", in.State())
 	line("created", in.Created)

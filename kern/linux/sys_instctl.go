@@ -24,8 +24,8 @@ type Instances interface {
 	ForkInst1(by *proc.Thread, parent *inst.Inst, name string, s Settings, stdio Stdio) (*inst.Inst, error)
 	Stop(in *inst.Inst, grace time.Duration)
 	Kill(in *inst.Inst)
-	// Root tells what it has as its root, as INST_GET does.
-	Root(in *inst.Inst) string
+	// Root tells one in viewer what in has as its root, as INST_GET does.
+	Root(in, viewer *inst.Inst) string
 }
 
 // Stdio gives a process that has been made in an instance its descriptors 0 to 2.

@@ -186,11 +186,24 @@ func TestKept(t *testing.T) {
 	percent, limit := int64(50), int64(7)
 	in := instcall.Info{Host: "www", Domain: "d\nlimit.heap none", Weight: 3, Cap: &percent, Uses: map[string]instcall.Use{"frames": {Limit: &limit}}}
 	want := []setting{{"", "host www"}, {"", "cpu.weight 3"}, {"", "cpu.cap 50"}, {"", "limit.frames 7"}}
-	if got := kept(in); !reflect.DeepEqual(got, want) {
+	if got, _ := kept(in); !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	in = instcall.Info{Host: " ", Weight: 100, Uses: map[string]instcall.Use{"heap": {}}}
-	if got, want := kept(in), []setting{{"", "cpu.weight 100"}, {"", "limit.heap none"}}; !reflect.DeepEqual(got, want) {
-		t.Errorf("%q, want %q", got, want)
+	if got, _ := kept(in); !reflect.DeepEqual(got, []setting{{"", "cpu.weight 100"}, {"", "limit.heap none"}}) {
+		t.Errorf("%q", got)
+	}
+	for root, want := range map[string][]setting{
+		"":         {{"", "cpu.weight 100"}},
+		"image":    {{"", "cpu.weight 100"}},
+		"parent":   {{"", "cpu.weight 100"}},
+		"/srv/a b": {{"", "root /srv/a b"}, {"", "cpu.weight 100"}},
+		"other":    nil,
+		"/srv/\n":  nil,
+	} {
+		got, err := kept(instcall.Info{Root: root, Weight: 100})
+		if !reflect.DeepEqual(got, want) || (err != nil) != (want == nil) {
+			t.Errorf("root %q: %q, %v", root, got, err)
+		}
 	}
 }

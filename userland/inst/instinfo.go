@@ -72,6 +72,9 @@ func printInfo(in instcall.Info) {
 			fmt.Fprintf(w, "parent\t%d\n", *in.Parent)
 		}
 		fmt.Fprintf(w, "host name\t%s\ndomain\t%s\n", in.Host, in.Domain)
+		if in.Root != "" {
+			fmt.Fprintf(w, "root\t%s\n", in.Root)
+		}
 		fmt.Fprintf(w, "own processes\t%d\nown threads\t%d\n", in.Processes, in.Threads)
 		limit := "none"
 		if in.Cap != nil {

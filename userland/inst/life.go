@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,15 +152,24 @@ func stop(names []string, grace time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// kept returns the settings by which a new instance becomes like one that there is.
-func kept(in instcall.Info) []setting {
+// kept returns the settings by which a new instance becomes like one that there is. It is an
+// error if they can't tell its root: with another one it would be another instance.
+func kept(in instcall.Info) ([]setting, error) {
 	var list []setting
 	add := func(name, value string) { list = append(list, setting{text: name + " " + value}) }
+	fits := func(s string) bool { return s != "" && s == strings.TrimSpace(s) && !strings.Contains(s, "\n") }
 	for _, n := range []struct{ name, value string }{{"host", in.Host}, {"domain", in.Domain}} {
-		// Root inside may have put anything into them, further lines too.
-		if n.value != "" && n.value == strings.TrimSpace(n.value) && !strings.Contains(n.value, "\n") {
+		if fits(n.value) { // root inside may have put anything into them, further lines too
 			add(n.name, n.value)
 		}
+	}
+	switch in.Root {
+	case "", "image", "parent":
+	default:
+		if !path.IsAbs(in.Root) || !fits(in.Root) {
+			return nil, fmt.Errorf("another instance has named the root of %s: restart it there, or with -f and a file that names its root", in.Name)
+		}
+		add("root", in.Root)
 	}
 	add("cpu.weight", strconv.FormatInt(in.Weight, 10))
 	if in.Cap != nil {
@@ -172,7 +182,7 @@ func kept(in instcall.Info) []setting {
 			add("limit."+name, "none")
 		}
 	}
-	return list
+	return list, nil
 }
 
 // restart stops an instance and starts it as it was, or as a file says.
@@ -191,7 +201,9 @@ func restart(name, file string, grace time.Duration) error {
 		if err != nil {
 			return err
 		}
-		c.settings = kept(in)
+		if c.settings, err = kept(in); err != nil {
+			return err
+		}
 	}
 	if err := stop([]string{name}, grace); err != nil {
 		return err

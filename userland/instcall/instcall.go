@@ -269,6 +269,7 @@ type Info struct {
 	References int64          `json:"references"`
 	Host       string         `json:"host"`
 	Domain     string         `json:"domain"`
+	Root       string         `json:"root"` // a path, or image, parent or other; "": it isn't told
 	Processes  int64          `json:"processes"`
 	Threads    int64          `json:"threads"`
 	Forks      int64          `json:"forks"`
@@ -309,6 +310,10 @@ func parse(text string) (Info, error) {
 			in.Host, err = strconv.Unquote(value)
 		case "domain":
 			in.Domain, err = strconv.Unquote(value)
+		case "root":
+			if in.Root = value; strings.HasPrefix(value, "\"") {
+				in.Root, err = strconv.Unquote(value)
+			}
 		case "processes":
 			in.Processes = number()
 		case "threads":
