@@ -32,11 +32,15 @@ type choices struct {
 	data []byte // [mu]
 	made int    // [mu]
 
-	calls atomic.Int64
+	calls  atomic.Int64
+	budget int64 // [const] if not 0, choices are random until so many calls were made
 }
 
 // below returns a number less than n, 0 after the end of the data.
 func (c *choices) below(n uint64) uint64 {
+	if c.budget != 0 {
+		return rand.Uint64N(n)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.made++
@@ -53,6 +57,9 @@ func (c *choices) below(n uint64) uint64 {
 func (c *choices) oneIn(n uint64) bool { return c.below(n) == n-1 }
 
 func (c *choices) over() bool {
+	if c.budget != 0 {
+		return c.calls.Load() >= c.budget
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.data) == 0

@@ -21,3 +21,12 @@ func TestLongCallFuzz(t *testing.T) {
 	}
 	t.Logf("%d plays", plays)
 }
+
+// TestLongAdversary has many fights, one after the other.
+func TestLongAdversary(t *testing.T) {
+	fights := 0
+	for end := time.Now().Add(hosttest.Long(t)); time.Now().Before(end) && !t.Failed(); fights++ {
+		fight(t, adversaryCalls)
+	}
+	t.Logf("%d fights of %d calls", fights, adversaryCalls)
+}

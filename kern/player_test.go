@@ -34,6 +34,7 @@ type player struct {
 	call    [7]uint64
 	init    bool // it is process 1, which does nothing but have children
 	calls   int
+	others  *identities // from which arguments are drawn; nil: there are none
 }
 
 type write struct {
@@ -148,6 +149,10 @@ func (p *player) choose() {
 			b = binary.LittleEndian.AppendUint64(b, v)
 		}
 		p.call = [7]uint64{nrSetitimer, 0, p.put(b)}
+		return
+	}
+	if p.others != nil && c.oneIn(2) {
+		p.any()
 		return
 	}
 	if c.oneIn(32) {
@@ -276,6 +281,10 @@ func (p *player) openFirst(i int) {
 	open := func(path string, flags uint64) [7]uint64 {
 		return [7]uint64{openat, 0, p.put(append([]byte(path), 0)), flags | nonblock, 0o666}
 	}
+	file := "/dir/file"
+	if p.others != nil {
+		file = "/dir/waits" // where somebody waits
+	}
 	p.call = [][7]uint64{
 		open("/dev/ptmx", rdwr),              // 0
 		{epollCreate1},                       // 1
@@ -284,7 +293,7 @@ func (p *player) openFirst(i int) {
 		{pipe2, p.scratch(1), nonblock},      // 4, 5
 		{memfd, p.put([]byte("memory\x00"))}, // 6
 		open("/tmp/a", rdwr|0o100),           // 7
-		open("/dir/file", rdwr),              // 8
+		open(file, rdwr),                     // 8
 		open("/proc", directory),             // 9
 		open("/tmp", directory),              // 10
 		open("/proc/self/fd", directory),     // 11
@@ -357,6 +366,9 @@ var paths = []string{
 
 func (p *player) path() uint64 {
 	s := paths[p.c.below(uint64(len(paths)))]
+	if p.others != nil && p.c.oneIn(2) {
+		s = p.others.path(p.c)
+	}
 	if p.c.oneIn(32) {
 		s = strings.Repeat("n/", int(p.c.below(2100)))
 	}
@@ -387,6 +399,11 @@ func (p *player) argument(a calls.Arg) uint64 {
 	c := p.c
 	if a.Kind == calls.None || c.oneIn(64) {
 		return p.number()
+	}
+	if p.others != nil && c.oneIn(2) {
+		if v, ok := p.others.argument(c, a); ok {
+			return v
+		}
 	}
 	switch a.Kind {
 	case calls.FD, calls.DirFD:

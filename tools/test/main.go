@@ -110,6 +110,9 @@ func (r *run) all(ctx context.Context) {
 		}
 		return r.goTest(ctx, append([]string{"-race", "-timeout=15m"}, packages...)...)
 	})
+	r.step(ctx, "go test, a million calls against another instance", func() error { // without -race, which takes ten times as long
+		return r.goTest(ctx, "-timeout=5m", "-run=^TestAdversary$", "./kern")
+	})
 	r.step(ctx, "go test, booting kernels in QEMU", func() error {
 		return r.goTest(ctx, append([]string{"-count=1", "-p=1", "-timeout=20m"}, bootTests...)...)
 	})
