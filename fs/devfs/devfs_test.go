@@ -2,6 +2,7 @@ package devfs
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"mult/arch/hosted"
@@ -204,4 +205,58 @@ func TestPositions(t *testing.T) {
 		f.Release()
 	}
 	end(t, in, c)
+}
+
+// TestTree looks at the nodes as they come from the tree, and after they have changed.
+func TestTree(t *testing.T) {
+	m := hosted.New(8 << 20)
+	defer m.Close()
+	in, c, s := instance(t, m)
+	other, c2, _ := instance(t, m)
+	list := func() string {
+		var names []string
+		s.Tree.RLock()
+		defer s.Tree.RUnlock()
+		for pos, more := int64(0), true; more; { // one name at a time, as by a small buffer
+			more = false
+			s.Root.(vfs.Dir).ReadDir(pos, false, func(e *abi.Dirent) bool {
+				names = append(names, e.Name)
+				pos, more = e.Off, true
+				return false
+			})
+		}
+		return strings.Join(names, " ")
+	}
+	const nodes = "null zero full random urandom fd stdin stdout stderr shm net"
+	if got := list(); got != nodes {
+		t.Errorf("the nodes are %s", got)
+	}
+	inodes := in.Used(inst.Inodes)
+	if st, err := c.Stat(nil, "/dev", 0); err != nil || st.Mode != abi.S_IFDIR|0o755 || st.Nlink != 4 {
+		t.Errorf("/dev: %+v, %v", st, err)
+	}
+	null, err := c.Stat(nil, "/dev/null", 0)
+	if err != nil || null.Mode != abi.S_IFCHR|0o666 || null.Rdev != abi.Mkdev(1, 3) || null.Nlink != 1 || null.Mtime.Sec == 0 {
+		t.Errorf("null: %+v, %v", null, err)
+	}
+	if n := in.Used(inst.Inodes); n != inodes+1 {
+		t.Errorf("%d nodes are made for one that was used", n-inodes)
+	}
+	if err := c.Chmod(nil, "/dev/null", 0o600, 0); err != nil {
+		t.Error(err)
+	}
+	if err := c.Mkdir(nil, "/dev/new", 0o700); err != nil {
+		t.Error(err)
+	}
+	if got := list(); got != nodes+" new" {
+		t.Errorf("the nodes are %s", got)
+	}
+	if st, err := c.Stat(nil, "/dev/null", 0); err != nil || st.Mode != abi.S_IFCHR|0o600 || st.Ino != null.Ino {
+		t.Errorf("null has changed: %+v, %v", st, err)
+	}
+	if st, err := c2.Stat(nil, "/dev/null", 0); err != nil || st.Mode != abi.S_IFCHR|0o666 {
+		t.Errorf("null of another instance: %+v, %v", st, err)
+	}
+	end(t, in, c)
+	end(t, other, c2)
 }

@@ -36,11 +36,27 @@ func own() []Node {
 
 // A Tree says which nodes there are. It never changes: a file system begins with it, as
 // one over an image does, and has for itself only what is used or has changed.
-type Tree struct{ nodes []Node }
+type Tree struct{ nodes []treeNode }
+
+// treeNode is a node with the parts of its name.
+type treeNode struct {
+	Node
+	dir, base string
+}
 
 // NewTree makes a Tree with the nodes of this package and others. A directory is among
 // them as well as what is in it.
-func NewTree(others ...Node) *Tree { return &Tree{append(own(), others...)} }
+func NewTree(others ...Node) *Tree {
+	t := &Tree{}
+	for _, n := range append(own(), others...) {
+		dir, base := "", n.Name
+		if i := strings.LastIndexByte(base, '/'); i >= 0 {
+			dir, base = base[:i], base[i+1:]
+		}
+		t.nodes = append(t.nodes, treeNode{n, dir, base})
+	}
+	return t
+}
 
 // lower is a Tree as the tmpfs.Lower of a file system. The id of the root is rootID, those
 // of nodes follow.
@@ -57,16 +73,16 @@ func (l *lower) MaxID() uint64 { return rootID + uint64(len(l.nodes)) }
 
 func (l *lower) Node(id uint64) (tmpfs.LowNode, error) {
 	if id == rootID {
-		return &lowNode{l, rootID, Node{Mode: l.mode, GID: l.gid}}, nil
+		return &lowNode{l, rootID, &Node{Mode: l.mode, GID: l.gid}}, nil
 	}
-	return &lowNode{l, id, l.nodes[id-rootID-1]}, nil
+	return &lowNode{l, id, &l.nodes[id-rootID-1].Node}, nil
 }
 
 // lowNode is a node of a lower.
 type lowNode struct {
 	l  *lower
 	id uint64
-	n  Node
+	n  *Node // [const]
 }
 
 func (n *lowNode) Attr() tmpfs.LowAttr {
@@ -106,11 +122,7 @@ func (n *lowNode) Lookup(name string) (tmpfs.LowEntry, error) {
 func (n *lowNode) ReadDir(index int64, f func(index int64, e tmpfs.LowEntry) bool) error {
 	for i := int(index); i < len(n.l.nodes); i++ {
 		o := &n.l.nodes[i]
-		dir, name := "", o.Name
-		if s := strings.LastIndexByte(name, '/'); s >= 0 {
-			dir, name = name[:s], name[s+1:]
-		}
-		if dir == n.n.Name && !f(int64(i), tmpfs.LowEntry{Name: name, ID: rootID + 1 + uint64(i), Type: abi.DirentType(o.Mode)}) {
+		if o.dir == n.n.Name && !f(int64(i), tmpfs.LowEntry{Name: o.base, ID: rootID + 1 + uint64(i), Type: abi.DirentType(o.Mode)}) {
 			break
 		}
 	}
