@@ -51,12 +51,8 @@ type bucket struct {
 	mu         sync.Mutex
 	head, tail *waiter // [mu] those that wait longest first
 	seq        uint64  // [mu] number of the last that came
-	free       *waiter // [mu] for the next ones to come
-	spare      int     // [mu] how many are in free
+	free       *waiter // [mu] for the next one to come; more of them would stay for as long as the instance
 }
-
-// maxSpare is how many waiters a bucket keeps for later.
-const maxSpare = 4
 
 // A waiter is a thread that waits.
 type waiter struct {
@@ -128,8 +124,7 @@ func (b *bucket) add(t *proc.Thread, key vm.Key, bitset uint32) *waiter {
 	defer b.mu.Unlock()
 	w := b.free
 	if w != nil {
-		b.free, w.next = w.next, nil
-		b.spare--
+		b.free = nil
 	} else {
 		w = new(waiter)
 	}
@@ -199,10 +194,7 @@ func (b *bucket) recycle(w *waiter) {
 	w.t, w.key = nil, vm.Key{}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.spare < maxSpare {
-		w.next, b.free = b.free, w
-		b.spare++
-	}
+	b.free = w
 }
 
 // Wait is FUTEX_WAIT and, with a bitset, FUTEX_WAIT_BITSET: it waits until the
