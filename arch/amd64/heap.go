@@ -11,7 +11,7 @@ import (
 // arenaBaseOffset in the runtime.
 const heapWindow = 0xffffc00000000000
 
-// HeapFrames counts the frames that the runtime's heap has.
+// HeapFrames counts the frames that the runtime's heap has, its page tables too.
 var HeapFrames atomic.Int64
 
 // heapPeak is the most that HeapFrames has been.

@@ -61,6 +61,9 @@ func entry(va uint64, shift uint) *uint64 {
 			}
 			if atomic.CompareAndSwapUint64(e, 0, n|ptePresent|pteWrite) {
 				v = n
+				if va>>39 == heapWindow>>39 {
+					HeapFrames.Add(1)
+				}
 			} else {
 				Frames.Free(n)
 				v = atomic.LoadUint64(e)
