@@ -19,6 +19,7 @@ enum {
 	GRACE_MAX = 86400,
 	KILLED = 5000,     /* ms that processes get to be gone after SIGKILL */
 	LOOK = 20,         /* ms after which a stop looks again for processes that aren't our children */
+	LOOK_MAX = 320,    /* and at most, since the time doubles: a thousand may be stopping at once */
 	NOT_FOUND = 127,   /* exit statuses, as a shell's */
 	CANNOT_RUN = 126,
 };
@@ -218,18 +219,22 @@ static int alone(void) { return kill(-1, 0) == -ESRCH; }
  * reports whether they are. A stopped process has to go on to end. */
 static int signal_all(struct init *in, int sig, long ms)
 {
-	long end = now() + ms;
+	long end = now() + ms, left = ms, look = LOOK;
 
 	kill(-1, sig);
 	kill(-1, SIGCONT);
-	do {
-		if (turn(in, 0))
+	for (; left > 0; left = end - now()) {
+		if (turn(in, 0)) {
+			look = LOOK;
 			continue;
+		}
 		if (alone())
 			return 1;
-		turn(in, LOOK);
-	} while (now() < end);
-	return 0;
+		turn(in, look < left ? look : left);
+		if (look < LOOK_MAX)
+			look *= 2;
+	}
+	return alone();
 }
 
 /* next_mount finds the first mount but skip ones in text, of which n bytes are those of
