@@ -84,11 +84,11 @@ func ioctl(f *os.File, number uintptr, arg unsafe.Pointer) error {
 }
 
 // raw has the terminal of this program pass all bytes, until the function that it returns
-// is called.
+// is called. That is nil if there is no terminal.
 func raw() (func(), error) {
 	var old syscall.Termios
 	if err := ioctl(os.Stdin, tcgets, unsafe.Pointer(&old)); err != nil {
-		return nil, errors.New("standard input is no terminal")
+		return nil, nil
 	}
 	now := old
 	now.Iflag &^= syscall.IGNBRK | syscall.BRKINT | syscall.PARMRK | syscall.ISTRIP | syscall.INLCR | syscall.IGNCR | syscall.ICRNL | syscall.IXON
@@ -102,7 +102,11 @@ func raw() (func(), error) {
 	return func() { ioctl(os.Stdin, tcsets, unsafe.Pointer(&old)) }, nil
 }
 
-// relayTerminal is relay for a process on a terminal; that of this program is raw.
+// endOfFile is what is typed on a terminal at the end.
+const endOfFile = 4
+
+// relayTerminal is relay for a process on a terminal; that of this program, if it has one,
+// is raw.
 func relayTerminal(p *instcall.Process) (syscall.WaitStatus, error) {
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH)
@@ -114,7 +118,10 @@ func relayTerminal(p *instcall.Process) (syscall.WaitStatus, error) {
 			}
 		}
 	}()
-	go io.Copy(p.In, os.Stdin)
+	go func() {
+		io.Copy(p.In, os.Stdin)
+		p.In.Write([]byte{endOfFile}) // of a file or a pipe: a terminal is left otherwise
+	}()
 	done := make(chan bool)
 	go func() {
 		io.Copy(os.Stdout, p.In) // until it is hung up
@@ -151,7 +158,9 @@ func execCommands() []*cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer restore()
+			if restore != nil {
+				defer restore()
+			}
 			with = relayTerminal
 		}
 		p, err := execute(name, args, terminal)
