@@ -9,6 +9,7 @@ help:
 	@echo '               RUN="command"  ADD=directory'
 	@echo '             of coming versions, refused by this one: DISK=file...  ROOT=file'
 	@echo 'make build   build kernel and root image only'
+	@echo 'make demo    boot, and start, use and stop a thousand instances; settings: N=1000  MEM=4G'
 	@echo 'make test    go vet, tests on the host, boot tests in QEMU'
 	@echo 'make long    stress tests for T=$(T)'
 	@echo 'make fuzz    fuzz tests for T=$(T): system calls and programs in a guest, parsers'
@@ -26,6 +27,10 @@ run: build/run
 	@build/run $(call flag,MEM,mem) $(call flag,SMP,smp) $(call flag,MACHINE,machine) \
 		$(call flag,CPU,cpu) $(foreach d,$(DISKS),-disk $(call quote,$(d))) \
 		$(call flag,ROOT,root) $(call flag,RUN,run) $(call flag,ADD,add) $(call flag,APPEND,append)
+
+demo: build/run
+	@build/run -machine q35 -smp 2 -mem $(call quote,$(or $(value MEM),4G)) \
+		-add userland/demo/root -run $(call quote,/demo/run $(or $(value N),1000))
 
 build: build/run
 	@build/run -build
@@ -48,4 +53,4 @@ build/%: FORCE
 clean:
 	rm -rf build
 
-.PHONY: help run build test long fuzz bench clean FORCE
+.PHONY: help run demo build test long fuzz bench clean FORCE
