@@ -244,6 +244,10 @@ func (p *player) instctl() {
 	switch a.Op {
 	case abi.INST_CREATE, abi.INST_SET:
 		data = pick("", "limit.instances none", "limit.instances none", "limit.instances none", "host h\n", "limit.frames 100", "limit.heap 100000\ndomain d", "limit.instances 1", "nothing")
+		if a.Op == abi.INST_CREATE && c.oneIn(4) { // process 1 on pipes or a terminal
+			a.Flags |= []uint64{abi.INST_STREAMS, abi.INST_TTY}[c.below(2)]
+			data = append(make([]byte, abi.InstExecSize), data...)
+		}
 	case abi.INST_RENAME:
 		data = pick("a", "b", "c", "7")
 	case abi.INST_EXEC, abi.INST_ATTACH:
