@@ -105,11 +105,13 @@ func build(dir string) error {
 			}
 		}
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(test, "gotest"), "./userland/gotest")
-	cmd.Dir = checkout
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building userland/gotest: %w\n%s", err, out)
+	for _, name := range []string{"gotest", "fair"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(test, name), "./userland/"+name)
+		cmd.Dir = checkout
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("building userland/%s: %w\n%s", name, err, out)
+		}
 	}
 	ctx := context.Background()
 	if kernel, err = image.Kernel(ctx, os.Stderr, "mult"); err != nil {
