@@ -243,7 +243,8 @@ func (p *player) instctl() {
 	var data []byte
 	switch a.Op {
 	case abi.INST_CREATE, abi.INST_SET:
-		data = pick("", "limit.instances none", "limit.instances none", "limit.instances none", "host h\n", "limit.frames 100", "limit.heap 100000\ndomain d", "limit.instances 1", "nothing")
+		data = pick("", "limit.instances none", "limit.instances none", "limit.instances none", "host h\n", "limit.frames 100", "limit.heap 100000\ndomain d", "limit.instances 1", "nothing",
+			"root /", "root /\nlimit.instances none", "root /tmp\n", "root .", "root /\nlimit.content 3\nlimit.inodes 30")
 		if a.Op == abi.INST_CREATE && c.oneIn(4) { // process 1 on pipes or a terminal
 			a.Flags |= []uint64{abi.INST_STREAMS, abi.INST_TTY}[c.below(2)]
 			data = append(make([]byte, abi.InstExecSize), data...)
