@@ -67,12 +67,16 @@ func (a *account) take(n int64) bool {
 // but then that one has less than n left, and others that come at this moment can't count
 // on it either. Taking goes from below upwards, so nobody sees it who doesn't hang below
 // the one in the way, on the side of in.
-func (in *Inst) Charge(r Resource, n int64) bool {
+func (in *Inst) Charge(r Resource, n int64) bool { return in.ChargeLeaving(r, n, 0) }
+
+// ChargeLeaving is Charge for one who is refused already if less than spare would be left
+// of a limit.
+func (in *Inst) ChargeLeaving(r Resource, n, spare int64) bool {
 	if r == Heap && in.sys.Full != nil && in.sys.Full() {
 		return false
 	}
 	for a := in; a != nil; a = a.Parent {
-		if acc := &a.account[r]; !acc.allows(acc.used.Load(), n) {
+		if acc := &a.account[r]; !acc.allows(acc.used.Load(), n+spare) {
 			return false
 		}
 		if r == Heap && !a.leaves(n) {

@@ -217,11 +217,14 @@ func (fs *FS) takePage() (mem.PA, error) {
 		return 0, errno.ENOSPC
 	}
 	spare := fs.spare()
-	if fs.in.Left(inst.Frames) > spare && fs.in.ChargeWith(inst.Content, inst.Frames, 1) == inst.NumResources {
-		if pa, ok := fs.memory.AllocLeaving(uint64(spare)); ok {
-			return pa, nil
+	if fs.in.Charge(inst.Content, 1) {
+		if fs.in.ChargeLeaving(inst.Frames, 1, spare) {
+			if pa, ok := fs.memory.AllocLeaving(uint64(spare)); ok {
+				return pa, nil
+			}
+			fs.in.Uncharge(inst.Frames, 1)
 		}
-		fs.in.UnchargeWith(inst.Content, inst.Frames, 1)
+		fs.in.Uncharge(inst.Content, 1)
 	}
 	fs.pages.Add(-1)
 	return 0, errno.ENOSPC
