@@ -44,6 +44,9 @@ const (
 	platform   = "x86_64\x00"
 	randomSize = 16
 	alignBits  = 13 // random bits of the room, in bytes
+	auxEntries = 24
+	// firstUse is what a small program needs of its stack when it begins to work.
+	firstUse = 1024
 )
 
 // Finish completes the stack of a program that Load has mapped and hands
@@ -64,14 +67,14 @@ func (b *Builder) Finish(a Aux) (*Image, error) {
 	var small [randomSize + len(platform)]byte
 	b.sys.Machine.Random(small[:randomSize])
 	copy(small[randomSize:], platform)
-	p := (uint64(s.p) - b.random(alignBits)) &^ 15
+	words := 1 + s.argc + 1 + s.envc + 1
+	p := (uint64(s.p) - b.gap(uint64(len(small)+auxEntries*2*ptrSize+words*ptrSize))) &^ 15
 	p -= uint64(len(small))
 	if err := b.space.CopyOut(vm.Addr(p), small[:]); err != nil {
 		return nil, err
 	}
 	img.Auxv = b.auxv(&a, p, p+randomSize)
 
-	words := 1 + s.argc + 1 + s.envc + 1
 	sp := (p - uint64(len(img.Auxv)) - uint64(words*ptrSize)) &^ 15
 	img.SP = vm.Addr(sp)
 	w := wordWriter{space: b.space, at: img.SP, buf: s.page[:0]}
@@ -84,10 +87,20 @@ func (b *Builder) Finish(a Aux) (*Image, error) {
 	return img, nil
 }
 
+// gap returns how many bytes are left free below the strings, at random: as on Linux, but
+// not so many that a program with few strings begins to work in another page than that of
+// its strings, if size bytes follow. Many a process that only waits has just this page.
+func (b *Builder) gap(size uint64) uint64 {
+	room := uint64(b.stack.p) % pageSize
+	if size += firstUse; size < room {
+		return b.random(32) % (room - size)
+	}
+	return b.random(alignBits)
+}
+
 // auxv returns the auxiliary vector, in the order of Linux.
 func (b *Builder) auxv(a *Aux, random, platform uint64) []byte {
-	const entries = 24
-	v := make([]byte, 0, entries*2*ptrSize)
+	v := make([]byte, 0, auxEntries*2*ptrSize)
 	add := func(key, value uint64) {
 		v = binary.LittleEndian.AppendUint64(v, key)
 		v = binary.LittleEndian.AppendUint64(v, value)

@@ -294,3 +294,28 @@ func TestHostAuxv(t *testing.T) {
 	}
 	drop(img)
 }
+
+// TestGap looks at where programs begin to use their stack: in the page of their strings
+// if these are short, at places that nobody can know.
+func TestGap(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", program(etExec, 0x400000))
+	for _, tt := range []struct {
+		env   string
+		short bool
+	}{{"A=b", true}, {"A=" + strings.Repeat("x", 3000), false}} {
+		places := make(map[vm.Addr]bool)
+		for range 50 {
+			img := w.mustLoad(call{path: "a", argv: []string{"a"}, envp: []string{tt.env}})
+			places[img.SP%pageSize] = true
+			if tt.short && (img.SP-firstUse)/pageSize != img.EnvEnd/pageSize {
+				t.Errorf("strings end at %#x, and the stack begins at %#x", uint64(img.EnvEnd), uint64(img.SP))
+			}
+			drop(img)
+		}
+		if len(places) < 25 {
+			t.Errorf("only %d of 50 places differ", len(places))
+		}
+	}
+	w.checkEmpty()
+}
