@@ -92,6 +92,11 @@ func budgetOf(total uint64) budget {
 	return budget{charge: total / 10, collect: total / 5, full: total * 9 / 40, keep: total / 4}
 }
 
+// gcPercent is how much garbage there may be, in percent of what is in use, before the
+// heap is collected. Programs can't have the memory that is kept for the heap anyway, and
+// with a thousand instances to look through a collection takes long.
+const gcPercent = 400
+
 // heapFull returns what tells that the heap has more than so many frames. Then
 // it is collected as well, since it may not grow enough any more to be collected
 // by itself.
@@ -130,6 +135,7 @@ func newMemory() (*mem.Memory, error) {
 	heap := budgetOf(m.Stats().Total)
 	m.Keep(heap.keep, &amd64.HeapFrames)
 	debug.SetMemoryLimit(int64(heap.collect * mem.PageSize))
+	debug.SetGCPercent(gcPercent)
 	return m, nil
 }
 

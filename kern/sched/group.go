@@ -133,11 +133,12 @@ func (r *rival) charge(d int64, alone bool) {
 			continue // there is nobody to compete with
 		}
 		w := r.weight.Load()
+		if alone { // nobody is behind, so there is no lead to limit
+			raise(&r.among.rivalVT, r.vt.Add(d*Weight/w))
+			continue
+		}
 		once := min(d, longest, patience/max(int64(r.among.waiting.Load()), 1))
 		advance(&r.vt, d*Weight/w, r.limit()+once*Weight/w)
-		if alone {
-			raise(&r.among.rivalVT, r.vt.Load())
-		}
 	}
 }
 
