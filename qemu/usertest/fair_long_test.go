@@ -17,28 +17,28 @@ import (
 // a host that is busy, too.
 var counted = []string{"-icount", "shift=5,sleep=off"}
 
-// TestLongFair measures how instances share the processors for a minute: of a thousand, all
-// but 20 are within a quarter of their mean, weights of 1 to 2 to 4 within a tenth, and a cap
-// of a tenth of a processor within two hundredths. Some of the thousand may be off: on so
-// slow a machine a single stay in the kernel that takes long can be as much as one of them
-// has in a minute.
+// TestLongFair measures how instances share the processors for a minute: each of a thousand
+// is within a quarter of their mean, weights of 1 to 2 to 4 are within a tenth, and a cap of a
+// tenth of a processor within two hundredths.
+//
+// A QEMU that counts instructions has its processors take turns: one goes on until a timer of
+// any of them is due. When their ticks come at the same time, it can be always the same one:
+// the other has a few hundred instructions of each tick, no more than its interrupt takes, for
+// 140 ms and longer. All that is charged to the thread it has, and is more than one of a
+// thousand has in the minute. So the thousand are on a machine with one processor.
 func TestLongFair(t *testing.T) {
 	for _, tt := range []struct {
 		name, args string
+		cpus       int
 		check      func(t *testing.T, g *qemutest.Guest)
 	}{
-		{"even", "even 1000 60", func(t *testing.T, g *qemutest.Guest) {
-			even(t, g, `fair: CPU time of 1000 instances`, 0, false)
-			m := g.Expect(`fair: (\d+) of 1000 are more than a quarter off\n`, bootLimit)
-			t.Log(m[0])
-			if far, err := strconv.Atoi(m[1]); err != nil || far > 20 {
-				t.Error("these are too many")
-			}
+		{"even", "even 1000 60", 1, func(t *testing.T, g *qemutest.Guest) {
+			even(t, g, `fair: CPU time of 1000 instances`, 0.25, true)
 		}},
-		{"weights", "weights 60 100 200 400", func(t *testing.T, g *qemutest.Guest) {
+		{"weights", "weights 60 100 200 400", 2, func(t *testing.T, g *qemutest.Guest) {
 			even(t, g, `fair: CPU time by weight of 3 instances`, 0.1, true)
 		}},
-		{"cap", "cap 60 10", func(t *testing.T, g *qemutest.Guest) {
+		{"cap", "cap 60 10", 2, func(t *testing.T, g *qemutest.Guest) {
 			m := g.Expect(`fair: with a cap of 10 percent: (\S+) percent\n`, bootLimit)
 			t.Log(m[0])
 			if got, err := strconv.ParseFloat(m[1], 64); err != nil || math.Abs(got-10) > 2 {
@@ -47,7 +47,7 @@ func TestLongFair(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg := qemu.Config{Machine: qemu.Q35, CPUs: 2, Memory: qemu.GiB, Accel: qemu.TCG, Args: counted}
+			cfg := qemu.Config{Machine: qemu.Q35, CPUs: tt.cpus, Memory: qemu.GiB, Accel: qemu.TCG, Args: counted}
 			g := start(t, cfg, "")
 			g.Expect(`[#$] `, bootLimit)
 			g.Send("/test/fair " + tt.args + "\n")
