@@ -98,20 +98,34 @@ func (in *Inst) ChargeLeaving(r Resource, n, spare int64) bool {
 const hog = 8
 
 // leaves reports whether a with n bytes of Heap more leaves something of what the one
-// above may have: an eighth of what it has itself. What it doesn't get for that, others
+// above can get: an eighth of what it has itself. What it doesn't get for that, others
 // get that have less. So whoever takes all that he can is refused first, and those beside
 // him go on. It is counted as a refusal of the one above.
 func (a *Inst) leaves(n int64) bool {
 	if a.Parent == nil {
 		return true
 	}
-	up := &a.Parent.account[Heap]
-	left := up.limit.Load() - up.used.Load() - n
+	left := a.Parent.room() - n
 	if left < 0 || (a.account[Heap].used.Load()+n)/hog <= left {
-		return true // or the one above refuses it anyway
+		return true // or one above refuses it anyway
 	}
-	up.refused.Add(1)
+	a.Parent.account[Heap].refused.Add(1)
 	return false
+}
+
+// room returns how many bytes of Heap more a can get: up to its limit, and while it leaves
+// something to those beside it, too.
+func (a *Inst) room() int64 {
+	used := a.account[Heap].used.Load()
+	n := a.account[Heap].limit.Load() - used
+	if a.Parent == nil {
+		return n
+	}
+	up := a.Parent.room()
+	if up > NoLimit/hog {
+		return n
+	}
+	return min(n, (hog*up-used)/(hog+1))
 }
 
 // ChargeWith is Charge of one piece of a resource, with what it costs of another. It

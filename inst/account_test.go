@@ -153,6 +153,32 @@ func TestHog(t *testing.T) {
 	}
 }
 
+// TestHogBelow has one of two that hang below a third, which has no limit of its own, use up
+// what that one can get: the other one still gets what it needs.
+func TestHogBelow(t *testing.T) {
+	sys := NewSystem(nil)
+	root, a, b, hog := tree(t, sys)
+	beside, err := sys.New(a, "beside")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.SetLimit(Heap, root.Used(Heap)+100e3)
+	for hog.Charge(Heap, 100) {
+	}
+	if hog.Used(Heap) < 50e3 {
+		t.Errorf("%d bytes are all that one gets", hog.Used(Heap))
+	}
+	for _, in := range []*Inst{beside, b} {
+		n := 0
+		for n < 40 && in.Charge(Heap, 100) {
+			n++
+		}
+		if n < 40 {
+			t.Errorf("%s could charge %d times", in.Name(), n)
+		}
+	}
+}
+
 // TestRefusedUnseen charges too much again and again; others that charge little
 // meanwhile must not be refused for it.
 func TestRefusedUnseen(t *testing.T) {

@@ -30,6 +30,7 @@ type Inst struct {
 	children map[string]*Inst     // [sys.mu] by name, those not yet listed too
 	listed   bool                 // [sys.mu] it is in the list, and can be found
 	next     atomic.Pointer[Inst] // the next older one; changed with sys.mu
+	gone     atomic.Bool          // it was in the list; set before next becomes nil
 	prev     *Inst                // [sys.mu] the next younger one
 
 	slots [maxSlots]unsafe.Pointer // [const] while there are references; opened by Slots
@@ -64,7 +65,18 @@ func (in *Inst) Line() []uint64 {
 }
 
 // Next continues the walk that System.First begins. in may have ended meanwhile.
-func (in *Inst) Next() *Inst { return in.next.Load() }
+func (in *Inst) Next() *Inst {
+	for o := in; ; {
+		next := o.next.Load()
+		if next == nil && o.gone.Load() {
+			next = in.sys.First() // o doesn't know any more: begin again
+		}
+		if next == nil || next.ID < in.ID {
+			return next
+		}
+		o = next
+	}
+}
 
 // Below reports whether in hangs, directly or not, below a.
 func (in *Inst) Below(a *Inst) bool {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mult/kern/errno"
 )
@@ -453,6 +454,35 @@ func TestWalk(t *testing.T) {
 	if len(w.names()) != 5 {
 		t.Error("a walk under the lock")
 	}
+}
+
+// TestGoneKeepsNothing keeps an instance that has ended, as one does who watches it: an older
+// one that ends later isn't kept by that.
+func TestGoneKeepsNothing(t *testing.T) {
+	w := newWorld(t)
+	root := w.inst(nil, "root")
+	collected := make(chan struct{})
+	younger := func() *Inst {
+		older := w.inst(root, "older")
+		runtime.SetFinalizer(older, func(*Inst) { close(collected) })
+		younger := w.inst(root, "younger")
+		younger.Release()
+		older.Release()
+		return younger
+	}()
+	for range 100 {
+		runtime.GC()
+		select {
+		case <-collected:
+			if younger.Next() != root {
+				t.Error("a walk that stands there doesn't go on with those that are left")
+			}
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	t.Error("it is kept")
+	runtime.KeepAlive(younger)
 }
 
 // TestConcurrent makes and ends instances on many goroutines, while others walk and

@@ -225,9 +225,9 @@ func (in *Inst) freeMembers(n int) {
 	}
 }
 
-// forget ends reserve and list. A walk that stands at in goes on from there: in.next
-// stays. It leads to older instances only, so what is gone doesn't keep others from
-// being collected that came later.
+// forget ends reserve and list. A walk that stands at in looks for its place again: see
+// Next. in leads to no other instance then, and who keeps it, such as a file that watches
+// it, doesn't keep others that end later.
 func (s *System) forget(in *Inst) {
 	s.mu.Lock()
 	if in.listed {
@@ -242,6 +242,8 @@ func (s *System) forget(in *Inst) {
 			s.head.Store(next)
 		}
 		in.prev = nil
+		in.gone.Store(true)
+		in.next.Store(nil)
 		delete(s.byID, in.ID)
 		s.byID = Shrink(s.byID, &s.most)
 	}
