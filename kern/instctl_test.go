@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mult/arch"
 	"mult/inst"
 	"mult/kern/abi"
 	"mult/kern/errno"
@@ -336,7 +337,45 @@ func TestInstctlErrors(t *testing.T) {
 			t.Errorf("a user makes operation %d: %d", x.Op, x.n)
 		}
 	}
+	// He isn't told which instances there are, either.
+	if n := a.call(nil, setuid, 1000); n != 0 {
+		t.Fatal(n)
+	}
+	for _, x := range []control{op(abi.INST_GET, "below"), op(abi.INST_GET, "none"), byID(abi.INST_KILL, below.in), byID(abi.INST_KILL, b.in)} {
+		if x := a.ctl(x); x.n != -int64(errno.EPERM) {
+			t.Errorf("a user makes operation %d on %q, %d: %d, %s", x.Op, x.name, x.ID, x.n, x.text)
+		}
+	}
+	if x := a.ctl(byID(abi.INST_GET, a.in)); field(x.out, "name") != "a" {
+		t.Errorf("a user asks about his own instance by its number: %d, %s", x.n, x.text)
+	}
 	m.finish(below, a, b)
+}
+
+// TestCreateUntold makes an instance with an argument that can't be written: there is none,
+// since nobody could be told its number.
+func TestCreateUntold(t *testing.T) {
+	m := manage(t)
+	c := m.top
+	const at, name = 0x401000, "x"
+	b := make([]byte, abi.InstctlSize, 4096)
+	a := abi.Instctl{Version: abi.InstctlVersion, Op: abi.INST_CREATE, Name: at + abi.InstctlSize, NameLen: uint64(len(name))}
+	a.Encode(b)
+	if n := c.call(append(b, name...), nrMprotect, at, arch.PageSize, 1); n != 0 {
+		t.Fatal(n)
+	}
+	if n := c.call(nil, callInstctl, at, abi.InstctlSize); n != -int64(errno.EFAULT) {
+		t.Error(n)
+	}
+	if in, err := c.in.Lookup(name); err == nil {
+		t.Error("there is an instance")
+		m.k.Kill(in)
+		m.gone(in)
+	}
+	if n := c.call(nil, nrMprotect, at, arch.PageSize, 3); n != 0 {
+		t.Fatal(n)
+	}
+	m.finish()
 }
 
 // TestInstctlList lists many instances, with little room.

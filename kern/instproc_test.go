@@ -9,6 +9,7 @@ import (
 
 	"mult/inst"
 	"mult/kern/abi"
+	"mult/kern/errno"
 )
 
 // names lists a directory.
@@ -127,4 +128,34 @@ func TestProcInst(t *testing.T) {
 		t.Errorf("a user reads of his own: %q", s)
 	}
 	m.finish(a, b)
+}
+
+// TestExecLimited executes programs in an instance that may have no more of something.
+func TestExecLimited(t *testing.T) {
+	m := manageExec(t)
+	c := m.top
+	a := m.forkInst(c.in, "a")
+	for _, tt := range []struct {
+		limit, text string
+		err         errno.Errno
+	}{
+		{"processes", "instance a: a limit of processes or threads, its own or one above, is reached", errno.EAGAIN},
+		{"threads", "instance a: a limit of processes or threads, its own or one above, is reached", errno.EAGAIN},
+		{"heap", "instance a: there is no memory for a process in it", errno.ENOMEM},
+		{"frames", "instance a: there is no memory for a process in it", errno.ENOMEM},
+	} {
+		set := func(value string) {
+			x := op(abi.INST_SET, "a")
+			x.data = "limit." + tt.limit + " " + value
+			if x = c.ctl(x); x.n != 0 {
+				t.Error(x.n, x.text)
+			}
+		}
+		set("1")
+		if n, _, text := c.exec("a", "/bin/echo", abi.INST_EXEC); n != -int64(tt.err) || !strings.HasPrefix(text, tt.text) {
+			t.Errorf("limit of %s: %d, %s", tt.limit, n, text)
+		}
+		set("none")
+	}
+	m.finish(a)
 }

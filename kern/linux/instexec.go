@@ -33,6 +33,7 @@ type instExec struct {
 	t    *proc.Thread // its thread
 	ours []*file.File // for the caller: the streams, then the watch
 	fds  []int        // [per file of ours] reserved for it
+	tab  *file.Table  // where they are: the caller may have another table by the end of the call
 }
 
 // newExec reads what is to be executed, which is at the beginning of Data.
@@ -97,7 +98,7 @@ func (c *instCall) execute(in *inst.Inst, tty bool) (_ uintptr, err error) {
 	}
 	t, err := proc.ForkInto(in)
 	if err != nil {
-		return 0, fmt.Errorf("instance %s: %w", in.Name(), err)
+		return 0, notMade(in, err)
 	}
 	started := false
 	defer func() {
@@ -121,6 +122,19 @@ func (c *instCall) execute(in *inst.Inst, tty bool) (_ uintptr, err error) {
 	x.install()
 	t.Start()
 	return uintptr(pid), nil
+}
+
+// notMade explains why there is no new process in an instance.
+func notMade(in *inst.Inst, err error) error {
+	switch {
+	case in.State() >= inst.Stopping:
+		return inst.Errorf(errno.EBUSY, "instance %s is about to end, and runs no more programs", in.Name())
+	case errors.Is(err, errno.EAGAIN):
+		return inst.Errorf(errno.EAGAIN, "instance %s: a limit of processes or threads, its own or one above, is reached; raise it, or end some", in.Name())
+	case errors.Is(err, errno.ENOMEM):
+		return inst.Errorf(errno.ENOMEM, "instance %s: there is no memory for a process in it; raise limit.heap or limit.frames, or end some", in.Name())
+	}
+	return fmt.Errorf("instance %s: %w", in.Name(), err)
 }
 
 // connect gives a process that has been made its descriptors 0 to 2, and tells the caller
@@ -219,8 +233,9 @@ func (x *instExec) tell() error {
 		where = []*int32{&w.In, &w.Watch}
 	}
 	t := x.c.t
+	x.tab = file.Of(t.Proc)
 	for i := range x.ours {
-		fd, err := file.Of(t.Proc).Reserve(t, 0, true)
+		fd, err := x.tab.Reserve(t, 0, true)
 		if err != nil {
 			return err
 		}
@@ -238,7 +253,7 @@ func (x *instExec) install() {
 		return
 	}
 	for i, f := range x.ours {
-		file.Of(x.c.t.Proc).Install(x.fds[i], f)
+		x.tab.Install(x.fds[i], f)
 	}
 	x.ours, x.fds = nil, nil
 }
@@ -249,7 +264,7 @@ func (x *instExec) end() {
 		return
 	}
 	for _, fd := range x.fds {
-		file.Of(x.c.t.Proc).Cancel(fd)
+		x.tab.Cancel(fd)
 	}
 	for _, f := range x.ours {
 		f.Release()

@@ -43,7 +43,7 @@ func ParseSettings(text string) (s Settings, err error) {
 	for line := range strings.Lines(text) {
 		n++
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		value = strings.TrimSpace(value)
+		value = strings.Clone(strings.TrimSpace(value)) // what keeps it doesn't keep all of text
 		if name == "" {
 			continue
 		}

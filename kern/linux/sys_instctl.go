@@ -151,19 +151,16 @@ func (c *instCall) run() (uintptr, error) {
 	if a.Flags&^(op.flags|abi.INST_BYID) != 0 {
 		return 0, inst.Errorf(errno.EINVAL, "flags %#x mean nothing for operation %d", a.Flags, a.Op)
 	}
+	if !root && !(op.any && c.own()) {
+		return 0, notRoot() // whether there is one he isn't told
+	}
 	in, err := c.find()
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case !root && !(op.any && in == c.me):
-		err = notRoot()
-	case in == c.me && !op.own:
-		err = inst.Errorf(errno.EPERM, "an instance is managed from above it: this one can't do that to itself")
-	}
-	if err != nil {
+	if in == c.me && !op.own {
 		in.Release()
-		return 0, err
+		return 0, inst.Errorf(errno.EPERM, "an instance is managed from above it: this one can't do that to itself")
 	}
 	if a.Op == abi.INST_START {
 		return op.do(c, in) // it takes the reference
@@ -174,6 +171,14 @@ func (c *instCall) run() (uintptr, error) {
 
 func notRoot() error {
 	return inst.Errorf(errno.EPERM, "instances are managed by who has CAP_SYS_ADMIN: become root")
+}
+
+// own reports whether the call is about the caller's own instance.
+func (c *instCall) own() bool {
+	if c.a.Flags&abi.INST_BYID != 0 {
+		return c.a.ID == c.me.ID
+	}
+	return c.a.NameLen == 0
 }
 
 // find returns the instance that the call is about, with a reference.
@@ -217,6 +222,9 @@ func (c *instCall) create() (uintptr, error) {
 	s, err := ParseSettings(text)
 	if err != nil {
 		return 0, err
+	}
+	if err := c.putValue(a.Value); err != nil {
+		return 0, err // before there is one, of which nobody would be told
 	}
 	s.Caller = vfs.For(c.t)
 	parent, name := c.me.Retain(), path
