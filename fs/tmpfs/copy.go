@@ -44,6 +44,7 @@ type copyDir struct {
 	dst  *dir     // retained; nil: as in Lower so far
 	up   *copyDir // nil: the root
 	name string   // in up
+	most int64    // position of the last name, once src isn't as in Lower; 0: it was so far
 }
 
 // sighting is a name in a directory that is copied.
@@ -184,7 +185,7 @@ func (c *copier) dir(t *copyDir) error {
 		if err := c.stop(); err != nil {
 			return err
 		}
-		loaded, last, err := c.look(t.src, pos)
+		loaded, last, err := c.look(t, pos)
 		if err == nil && loaded {
 			err = c.ensure(t)
 			if err == nil && !t.dst.loaded { // up to here it was as in Lower
@@ -224,17 +225,25 @@ func (c *copier) dir(t *copyDir) error {
 	return nil
 }
 
-// look sees some names of d behind pos, and returns the position of the last: pos itself if
-// there is none. It leaves out what is as in Lower if all names are.
-func (c *copier) look(d *dir, pos int64) (loaded bool, last int64, err error) {
+// look sees some names of t.src behind pos, and returns the position of the last: pos itself
+// if there is none. It leaves out what is as in Lower if all names are, and names that are
+// new since the first look: who renames something again and again would keep it going.
+func (c *copier) look(t *copyDir, pos int64) (loaded bool, last int64, err error) {
+	d := t.src
 	c.seen = c.seen[:0]
 	tree := &d.fs.super.Tree
 	tree.RLock()
 	defer tree.RUnlock()
 	last = pos
 	if d.loaded {
+		if t.most == 0 {
+			t.most = d.pos
+		}
 		names := d.behind(pos)
 		for _, e := range names[:min(copyNames, len(names))] {
+			if e.pos > t.most {
+				break
+			}
 			if last = e.pos; e.name != "" {
 				c.see(e)
 			}

@@ -46,6 +46,10 @@ func (r *regular) fill(s *regular, stop func() error) error {
 			return err
 		}
 	}
+	s.mu.RLock()
+	end := min(r.size, s.size)
+	r.lowEnd = s.lowEnd // where it was cut off meanwhile, Lower's content isn't to be seen again
+	s.mu.RUnlock()
 	low := (r.lowEnd + pageSize - 1) / pageSize
 	r.blocks = int64(low)
 	r.own.each(0, math.MaxUint64, func(n uint64, v mem.PA) {
@@ -56,9 +60,6 @@ func (r *regular) fill(s *regular, stop func() error) error {
 			r.blocks++
 		}
 	})
-	s.mu.RLock()
-	end := min(r.size, s.size)
-	s.mu.RUnlock()
 	if end < r.size {
 		if _, err := r.resize(end); err != nil {
 			return err
