@@ -52,6 +52,9 @@ func (k *Kernel) makeRoot(in *inst.Inst, s *linux.Settings) (*vfs.Super, root, e
 	case noRoot:
 		return nil, root{}, inst.Errorf(errno.EBUSY, "its parent %s is being made still; try again", in.Parent.Name())
 	}
+	if c := s.Caller; c != nil && c.Inst == in.Parent && !readsAll(c) {
+		return nil, root{}, inst.Errorf(errno.EACCES, "its root is a copy of that of %s, all of which is read, which takes CAP_DAC_READ_SEARCH: become root", in.Parent.Name())
+	}
 	from := vfs.TableOf(in.Parent).Root()
 	defer from.Release()
 	super, err := k.copyRoot(in, s, from)
@@ -61,10 +64,16 @@ func (k *Kernel) makeRoot(in *inst.Inst, s *linux.Settings) (*vfs.Super, root, e
 	return super, root{kind: parentRoot}, err
 }
 
+// readsAll reports whether c may read whatever there is: in what he makes he is root, and
+// can read it.
+func readsAll(c *vfs.Caller) bool {
+	return c.Cred.Has(proc.CAP_DAC_READ_SEARCH) || c.Cred.Has(proc.CAP_DAC_OVERRIDE)
+}
+
 // copyNamed copies the directory that s names, as the caller sees it.
 func (k *Kernel) copyNamed(in *inst.Inst, s *linux.Settings) (*vfs.Super, root, error) {
 	c := s.Caller
-	if !c.Cred.Has(proc.CAP_DAC_READ_SEARCH) && !c.Cred.Has(proc.CAP_DAC_OVERRIDE) {
+	if !readsAll(c) {
 		return nil, root{}, inst.Errorf(errno.EACCES, "root %s: all that is there is read, which takes CAP_DAC_READ_SEARCH: become root", s.Root)
 	}
 	name := s.Root

@@ -239,6 +239,35 @@ func TestRootErrors(t *testing.T) {
 		t.Error(err)
 	}
 	by.FS.Release()
+	// Nor can he have that of his own instance, by naming nothing.
+	if by, err = caller(m.k.inst0); err != nil {
+		t.Fatal(err)
+	}
+	parent, err := m.k.Create(nil, m.k.inst0, "parent", linux.Settings{Root: "/srv/web", Caller: by, Limits: mayMake.Limits})
+	by.FS.Release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by, err = caller(parent); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		cr  *proc.Cred
+		err error
+	}{{cr, errno.EACCES}, {proc.RootCred(), nil}} {
+		by.Cred = tt.cr
+		kid, err := m.k.Create(nil, parent, "kid", linux.Settings{Caller: by})
+		if !errors.Is(err, tt.err) {
+			t.Error(err)
+		}
+		if err == nil {
+			m.k.Kill(kid)
+			m.gone(kid)
+		}
+	}
+	by.FS.Release()
+	m.k.Kill(parent)
+	m.gone(parent)
 	m.finish()
 }
 
