@@ -15,12 +15,17 @@ error() {
 }
 
 same none "" "$(instctl list | tail -n +2)"
+same none_json "[]" "$(instctl list --json)"
 instctl start web host=www limit.instances=1
 same running running "$(value web state)"
 same pid1 instinit "$(instctl exec web cat /proc/1/comm)"
 same status 7 "$(instctl exec web sh -c 'exit 7'; echo $?)"
 same signal 137 "$(instctl exec web sh -c 'kill -9 $$'; echo $?)"
 same streams "OUT err" "$(echo out | instctl exec web sh -c 'tr a-z A-Z; echo err >&2' 2>/tmp/err | tr '\n' ' ')$(cat /tmp/err)"
+same slow 100000 "$(instctl exec web dd if=/dev/zero bs=1000 count=100 2>/dev/null | (sleep 2; wc -c))"
+same dashes www "$(instctl exec web -- hostname)"
+same no_program "instctl: instance web: there is no nothing in /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; 1" "$(error instctl exec web nothing)"
+same half_line 7 "$(printf 'exit 7' | instctl console web >/dev/null; echo $?)"
 same large 1000000 "$(instctl exec web dd if=/dev/zero bs=1000 count=1000 2>/dev/null | wc -c)"
 same started "instctl: instance web is there already: it is running; use another name, or destroy it first; 1" "$(error instctl start web)"
 same missing 'instctl: there is no instance "db"; 1' "$(error instctl stop db)"
@@ -72,6 +77,17 @@ instctl set small limit.frames=16384 cpu.cap=none
 same free_more "65536 $here $here" "$(each "free -k | awk '/^Mem/ { print \$2 }'")"
 same nproc_all "$(nproc) $(nproc) $(nproc)" "$(each nproc)"
 instctl destroy small
+
+# Names that would make the terminal of who looks do something.
+bad=$(printf 'a\033]0;x\007\302\233b')
+instctl start bad
+instctl exec bad hostname "$bad"
+instctl exec bad sh -c "printf '#!/bin/sh\\nsleep 100\\n' >'/tmp/$bad'; chmod +x '/tmp/$bad'; '/tmp/$bad' >/dev/null 2>&1 </dev/null &"
+until instps bad | grep -q sleep; do sleep 0.1; done
+raw() { "$@" | tr -cd '\033\007\302' | wc -c; }
+same plain "0 0 0 0" "$(raw instctl list) $(raw instctl show bad) $(raw instctl show --json bad) $(raw instps)"
+same escaped 'a\x1b]0;x\a\u009bb a\x1b]0;x\a\u009bb' "$(value bad 'host name') $(instps bad | awk '$NF ~ /x1b/ { print $NF }')"
+instctl destroy bad
 
 # One below another.
 instctl exec web instctl start test

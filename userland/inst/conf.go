@@ -45,7 +45,7 @@ func settings(args []string) ([]setting, error) {
 	var list []setting
 	for _, a := range args {
 		name, value, ok := strings.Cut(a, "=")
-		if !ok || strings.ContainsAny(a, " \n") {
+		if !ok || strings.ContainsAny(name, " \t\n") || strings.Contains(value, "\n") {
 			return nil, fmt.Errorf("%q is no setting: write name=value", a)
 		}
 		list = append(list, setting{text: name + " " + value})
@@ -107,9 +107,14 @@ func (c *conf) read(file string) error {
 	if err != nil {
 		return err
 	}
+	return c.parse(file, string(text))
+}
+
+// parse is read, of the text of the file.
+func (c *conf) parse(file, text string) error {
 	seen := make(map[string]int)
 	n := 0
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,7 +21,9 @@ func TestSettings(t *testing.T) {
 		{"limit.frames=100", "limit.frames 100"},
 		{"host=", "host "},
 		{"host", ""},
-		{"host=a b", ""},
+		{"root=/srv/a b=c", "root /srv/a b=c"},
+		{"ho st=a", ""},
+		{"ho\tst=a", ""},
 		{"host=a\nlimit.heap=none", ""},
 	} {
 		got, err := settings([]string{"domain=d", tt.arg})
@@ -157,6 +160,33 @@ func TestAutostarted(t *testing.T) {
 	if _, err := autostarted(filepath.Join(dir, "none")); err == nil {
 		t.Error("no directory: no error")
 	}
+}
+
+// FuzzConf has any text as a file: what comes of it can be names, and a line for the kernel for
+// each setting, or errors would be told of other lines.
+func FuzzConf(f *testing.F) {
+	f.Add("# comment\nname web\nparent a/b\ncount 3\nautostart yes\nhost www\r\nlimit.frames\t 5\n")
+	f.Add("host\n")
+	f.Add("host a\nhost b")
+	f.Fuzz(func(t *testing.T, text string) {
+		var c conf
+		if c.parse("f", text) != nil {
+			return
+		}
+		if c.name != "" && !isName(c.name) || c.count < 0 || c.count > maxCount {
+			t.Errorf("%q is %+v", text, c)
+		}
+		for _, s := range c.settings {
+			var line int
+			if _, err := fmt.Sscanf(s.at, "f:%d: ", &line); err != nil || line < 1 || line > strings.Count(text, "\n")+1 {
+				t.Errorf("%q: %q is at %q", text, s.text, s.at)
+			}
+			name, value, ok := strings.Cut(s.text, " ")
+			if !ok || name == "" || value == "" || strings.Contains(s.text, "\n") || !strings.Contains(strings.Split(text, "\n")[line-1], value) {
+				t.Errorf("%q: %q isn't what line %d says", text, s.text, line)
+			}
+		}
+	})
 }
 
 // TestLevels has those that are below before those above them.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -35,14 +37,63 @@ func execute(name string, args []string, terminal bool) (p *instcall.Process, er
 	for dir := range strings.SplitSeq(searchPath, ":") {
 		p, err = instcall.Exec(name, dir+"/"+args[0], args, environment(), terminal)
 		if !errors.Is(err, syscall.ENOENT) {
-			break
+			return p, err
 		}
 	}
-	return p, err
+	return nil, &instcall.Error{Errno: syscall.ENOENT, Text: fmt.Sprintf("instance %s: there is no %s in %s", name, args[0], searchPath)}
 }
 
 // lastWords is how long others may keep a stream open after the process has ended.
 const lastWords = time.Second
+
+// copies are what copies streams of a process.
+type copies struct {
+	streams int
+	done    chan bool    // a value from each at its end
+	writing atomic.Int32 // how many have read something and not got rid of it
+}
+
+func newCopies() *copies { return &copies{done: make(chan bool, 2)} }
+
+// add begins to copy one stream, one of two at most.
+func (c *copies) add(to io.Writer, from io.Reader) {
+	c.streams++
+	go func() {
+		io.Copy(counted{to, &c.writing}, from)
+		c.done <- true
+	}()
+}
+
+// end waits until all streams have ended. The process has: when they could have been read for
+// limit all the same, it is others that have them. The time in which this program's own output
+// takes no more doesn't count, or what the process has written last would be lost.
+func (c *copies) end(limit time.Duration) {
+	const looks = 10
+	look := time.NewTicker(limit / looks)
+	defer look.Stop()
+	for n := 0; c.streams > 0 && n < looks; {
+		select {
+		case <-c.done:
+			c.streams--
+		case <-look.C:
+			if c.writing.Load() == 0 {
+				n++
+			}
+		}
+	}
+}
+
+// counted is a Writer that tells when it is at work.
+type counted struct {
+	io.Writer
+	writing *atomic.Int32
+}
+
+func (w counted) Write(b []byte) (int, error) {
+	w.writing.Add(1)
+	defer w.writing.Add(-1)
+	return w.Writer.Write(b)
+}
 
 // relay passes what the process reads and writes, until it has ended.
 func relay(p *instcall.Process) (syscall.WaitStatus, error) {
@@ -50,23 +101,11 @@ func relay(p *instcall.Process) (syscall.WaitStatus, error) {
 		io.Copy(p.In, os.Stdin)
 		p.In.Close()
 	}()
-	done := make(chan error, 2)
-	go func() {
-		_, err := io.Copy(os.Stdout, p.Out)
-		done <- err
-	}()
-	go func() {
-		_, err := io.Copy(os.Stderr, p.Err)
-		done <- err
-	}()
+	c := newCopies()
+	c.add(os.Stdout, p.Out)
+	c.add(os.Stderr, p.Err)
 	s, err := p.Wait()
-	for limit, n := time.After(lastWords), 0; n < 2; n++ {
-		select {
-		case <-done:
-		case <-limit:
-			return s, err
-		}
-	}
+	c.end(lastWords)
 	return s, err
 }
 
@@ -99,11 +138,41 @@ func raw() (func(), error) {
 	if err := ioctl(os.Stdin, tcsets, unsafe.Pointer(&now)); err != nil {
 		return nil, err
 	}
-	return func() { ioctl(os.Stdin, tcsets, unsafe.Pointer(&old)) }, nil
+	restore := func() { ioctl(os.Stdin, tcsets, unsafe.Pointer(&old)) }
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		s := (<-ended).(syscall.Signal)
+		restore()
+		os.Exit(128 + int(s))
+	}()
+	return restore, nil
 }
 
 // endOfFile is what is typed on a terminal at the end.
 const endOfFile = 4
+
+// typeAll types a file or a pipe on a terminal, and its end. That doesn't count in a line that
+// has begun, so the last one is ended if need be.
+func typeAll(to io.Writer, from io.Reader) {
+	b := make([]byte, 4096)
+	end := ""
+	for {
+		n, err := from.Read(b)
+		if n > 0 {
+			if _, err := to.Write(b[:n]); err != nil {
+				return
+			}
+			if end = ""; b[n-1] != '\n' {
+				end = "\n"
+			}
+		}
+		if err != nil {
+			to.Write(append([]byte(end), endOfFile))
+			return
+		}
+	}
+}
 
 // relayTerminal is relay for a process on a terminal; that of this program, if it has one,
 // is raw.
@@ -118,20 +187,11 @@ func relayTerminal(p *instcall.Process) (syscall.WaitStatus, error) {
 			}
 		}
 	}()
-	go func() {
-		io.Copy(p.In, os.Stdin)
-		p.In.Write([]byte{endOfFile}) // of a file or a pipe: a terminal is left otherwise
-	}()
-	done := make(chan bool)
-	go func() {
-		io.Copy(os.Stdout, p.In) // until it is hung up
-		close(done)
-	}()
+	go typeAll(p.In, os.Stdin) // that of a terminal ends otherwise
+	c := newCopies()
+	c.add(os.Stdout, p.In) // until it is hung up
 	s, err := p.Wait()
-	select {
-	case <-done:
-	case <-time.After(lastWords):
-	}
+	c.end(lastWords)
 	return s, err
 }
 
@@ -175,7 +235,13 @@ func execCommands() []*cobra.Command {
 	}
 	exec := &cobra.Command{
 		Use: "exec NAME PROGRAM [ARGUMENT...]", Short: "run a program in an instance", Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return run(args[0], args[1:], terminal) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			program := args[1:]
+			if program[0] == "--" && len(program) > 1 {
+				program = program[1:] // as others type it
+			}
+			return run(args[0], program, terminal)
+		},
 	}
 	exec.Flags().SetInterspersed(false)
 	exec.Flags().BoolVarP(&terminal, "terminal", "t", false, "give it a terminal of its own")

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +20,33 @@ func TestAmount(t *testing.T) {
 	} {
 		if got := amount(tt.n, tt.unit); got != tt.want {
 			t.Errorf("%d of %d: %s, want %s", tt.n, tt.unit, got, tt.want)
+		}
+	}
+}
+
+// TestPlain has names that would make a terminal do something.
+func TestPlain(t *testing.T) {
+	for s, want := range map[string]string{
+		"web.example": "web.example", "größer": "größer", "(sd-pam)": "(sd-pam)",
+		"\x1b]0;x\a": `\x1b]0;x\a`, "a\tb\nc\r": `a\tb\nc\r`, "\u009b2J\x9b": `\u009b2J\x9b`, "\u202egpj": `\u202egpj`, `\n`: `\\n`,
+	} {
+		if got := plain(s); got != want {
+			t.Errorf("%q is told as %s", s, got)
+		}
+	}
+	in := []string{"a\x1b\u009b\u202e\x7f\U000e0001\n", "größer"}
+	text, err := json.MarshalIndent(in, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	text = plainJSON(text)
+	if err := json.Unmarshal(text, &out); err != nil || !slices.Equal(in, out) {
+		t.Errorf("%q, %v", out, err)
+	}
+	for _, r := range string(text) {
+		if r != '\n' && !strconv.IsPrint(r) {
+			t.Errorf("%q has %q", text, r)
 		}
 	}
 }

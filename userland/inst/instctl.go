@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,8 +45,9 @@ func (s *selection) names(args []string) ([]string, error) {
 	return nil, errors.New("say which instances: names, a file by -f, or --all")
 }
 
-// command returns one that does something with all that are selected.
-func (s *selection) command(c *cobra.Command, do func(names []string) error) *cobra.Command {
+// command returns one that does something with all that are selected; found: nobody has
+// named them.
+func (s *selection) command(c *cobra.Command, do func(names []string, found bool) error) *cobra.Command {
 	c.Use += " NAME... | -f FILE | --all"
 	c.Flags().StringVarP(&s.file, "file", "f", "", "those that a file describes")
 	c.Flags().BoolVarP(&s.all, "all", "a", false, "all below this one")
@@ -54,17 +56,20 @@ func (s *selection) command(c *cobra.Command, do func(names []string) error) *co
 		if err != nil {
 			return err
 		}
-		return do(names)
+		return do(names, s.all)
 	}
 	return c
 }
 
-// each does something with each of the named instances, and goes on after errors.
-func each(do func(name string) error) func(names []string) error {
-	return func(names []string) error {
+// each does something with each of the instances, and goes on after errors. One that was found
+// may have ended meanwhile.
+func each(do func(name string) error) func(names []string, found bool) error {
+	return func(names []string, found bool) error {
 		var errs []error
 		for _, name := range names {
-			errs = append(errs, do(name))
+			if err := do(name); !found || !errors.Is(err, syscall.ESRCH) {
+				errs = append(errs, err)
+			}
 		}
 		return errors.Join(errs...)
 	}
@@ -116,7 +121,7 @@ func instctl() *cobra.Command {
 	again := &cobra.Command{
 		Use: "restart [-f FILE] NAME...", Short: "stop instances and start them again", Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return each(func(name string) error { return restart(name, restartFile, grace) })(args)
+			return each(func(name string) error { return restart(name, restartFile, grace) })(args, false)
 		},
 	}
 	again.Flags().StringVarP(&restartFile, "file", "f", "", "describes them anew (default: as they were)")
@@ -125,11 +130,11 @@ func instctl() *cobra.Command {
 		makeCommand(&cobra.Command{Use: "create", Short: "make an instance that start starts"}, false),
 		makeCommand(&cobra.Command{Use: "start", Short: "start an instance, which is made if need be"}, true),
 		withGrace(again),
-		withGrace(which.command(&cobra.Command{Use: "stop", Short: "have instances end"}, func(names []string) error {
-			return stop(names, grace)
+		withGrace(which.command(&cobra.Command{Use: "stop", Short: "have instances end"}, func(names []string, found bool) error {
+			return stop(names, found, grace)
 		})),
-		which.command(&cobra.Command{Use: "destroy", Aliases: []string{"halt"}, Short: "end instances at once"}, func(names []string) error {
-			return end(names, instcall.Kill)
+		which.command(&cobra.Command{Use: "destroy", Aliases: []string{"halt"}, Short: "end instances at once"}, func(names []string, found bool) error {
+			return end(names, func(string) bool { return found }, instcall.Kill)
 		}),
 		which.command(&cobra.Command{Use: "suspend", Short: "keep the processes of instances from running"}, each(instcall.Suspend)),
 		which.command(&cobra.Command{Use: "resume", Short: "let them run again"}, each(instcall.Resume)),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +30,36 @@ func show(c *cobra.Command, v any, print func()) error {
 		print()
 		return nil
 	}
-	e := json.NewEncoder(os.Stdout)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := os.Stdout.Write(plainJSON(b.Bytes()))
+	return err
+}
+
+// plain is what programs inside have chosen, as a terminal can be told it: names of hosts and
+// processes can have any bytes, also such as would make it do something.
+func plain(s string) string {
+	s = strconv.Quote(s)
+	return s[1 : len(s)-1]
+}
+
+// plainJSON is plain for JSON, whose encoder leaves some of these characters as they are.
+func plainJSON(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, r := range string(text) {
+		if r == '\n' || strconv.IsPrint(r) {
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		for _, u := range utf16.Encode([]rune{r}) {
+			out = fmt.Appendf(out, "\\u%04x", u)
+		}
+	}
+	return out
 }
 
 // table prints rows in columns.
@@ -71,9 +101,9 @@ func printInfo(in instcall.Info) {
 		if in.Parent != nil {
 			fmt.Fprintf(w, "parent\t%d\n", *in.Parent)
 		}
-		fmt.Fprintf(w, "host name\t%s\ndomain\t%s\n", in.Host, in.Domain)
+		fmt.Fprintf(w, "host name\t%s\ndomain\t%s\n", plain(in.Host), plain(in.Domain))
 		if in.Root != "" {
-			fmt.Fprintf(w, "root\t%s\n", in.Root)
+			fmt.Fprintf(w, "root\t%s\n", plain(in.Root))
 		}
 		fmt.Fprintf(w, "own processes\t%d\nown threads\t%d\n", in.Processes, in.Threads)
 		limit := "none"
@@ -118,7 +148,7 @@ func printList(list []instcall.Info) {
 		fmt.Fprintln(w, "ID\tNAME\tSTATE\tPROCS\tMEMORY\tCPU\tHOST")
 		for _, in := range list {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%.2fs\t%s\n", in.ID, path[in.ID], in.State, in.Processes,
-				amount(in.Uses["frames"].Used, 4096), (in.User + in.System).Seconds(), in.Host)
+				amount(in.Uses["frames"].Used, 4096), (in.User + in.System).Seconds(), plain(in.Host))
 		}
 	})
 }

@@ -19,10 +19,37 @@ type process struct {
 	depth int // processes above it
 }
 
+// allProcesses returns those of this instance and all below it.
+func allProcesses() ([]process, error) {
+	own, err := instcall.Get("")
+	if err != nil {
+		return nil, err
+	}
+	list, err := instcall.List("")
+	if err != nil {
+		return nil, err
+	}
+	return processes(append([]instcall.Info{own}, list...))
+}
+
+// processesOf returns those of one instance.
+func processesOf(name string) ([]process, error) {
+	in, err := instcall.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	procs, err := instcall.Procs(name)
+	list := []process{}
+	for _, p := range procs {
+		list = append(list, process{ID: in.ID, Inst: name, Proc: p})
+	}
+	return list, err
+}
+
 // processes returns those of some instances. One that has ended meanwhile has none.
 func processes(list []instcall.Info) ([]process, error) {
 	path := paths(list)
-	var all []process
+	all := []process{} // none is an empty list in JSON, too
 	for _, in := range list {
 		name := path[in.ID]
 		if in.Parent == nil {
@@ -54,7 +81,7 @@ func forest(all []process) []process {
 	for _, p := range all {
 		there[key{p.ID, p.PID}] = true
 	}
-	var roots, out []process
+	roots, out := []process{}, []process{}
 	for _, p := range all {
 		if up := (key{p.ID, p.Parent}); there[up] {
 			kids[up] = append(kids[up], p)
@@ -81,7 +108,7 @@ func printProcesses(all []process) {
 		fmt.Fprintln(w, "INSTANCE\tPID\tPPID\tUID\tS\tTHR\tMEMORY\tCPU\tNAME")
 		for _, p := range all {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%d\t%s\t%.2fs\t%*s%s\n", p.Inst, p.PID, p.Parent, p.UID, p.State, p.Threads,
-				amount(int64(p.Memory), 1), (p.User + p.System).Seconds(), 2*p.depth, "", p.Name)
+				amount(int64(p.Memory), 1), (p.User + p.System).Seconds(), 2*p.depth, "", plain(p.Name))
 		}
 	})
 }
@@ -91,33 +118,18 @@ func instps() *cobra.Command {
 	c := withJSON(&cobra.Command{
 		Use: "instps [NAME]", Short: "list the processes of this instance and those below it, or of one", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			own, err := instcall.Get("")
-			if err != nil {
-				return err
-			}
-			list, err := instcall.List("")
-			if err != nil {
-				return err
-			}
-			all, err := processes(append([]instcall.Info{own}, list...))
+			get := allProcesses
 			if len(args) == 1 {
-				var procs []instcall.Proc
-				var in instcall.Info
-				if in, err = instcall.Get(args[0]); err == nil {
-					procs, err = instcall.Procs(args[0])
-				}
-				all = nil
-				for _, p := range procs {
-					all = append(all, process{ID: in.ID, Inst: args[0], Proc: p})
-				}
+				get = func() ([]process, error) { return processesOf(args[0]) }
 			}
+			list, err := get()
 			if err != nil {
 				return err
 			}
 			if asForest {
-				all = forest(all)
+				list = forest(list)
 			}
-			return show(c, all, func() { printProcesses(all) })
+			return show(c, list, func() { printProcesses(list) })
 		},
 	})
 	c.Flags().BoolVarP(&asForest, "forest", "f", false, "put children behind their parents")

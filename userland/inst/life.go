@@ -70,8 +70,8 @@ func startAll(dir string) error {
 }
 
 // end makes do end instances, all at once, and returns when they are gone. It goes on
-// after errors.
-func end(names []string, do func(name string) error) error {
+// after errors. One that was found, not named, may have ended by itself.
+func end(names []string, found func(name string) bool, do func(name string) error) error {
 	var errs []error
 	for len(names) > 0 {
 		var watches []*instcall.Watch
@@ -86,7 +86,9 @@ func end(names []string, do func(name string) error) error {
 				watches = append(watches, w)
 				err = do(name)
 			}
-			errs = append(errs, err)
+			if !found(name) || !errors.Is(err, syscall.ESRCH) {
+				errs = append(errs, err)
+			}
 		}
 		for _, w := range watches {
 			_, err := w.Dead()
@@ -129,24 +131,20 @@ func levels(names []string, list []instcall.Info) [][]string {
 	return out
 }
 
-// stop has instances end in order, each level in the grace.
-func stop(names []string, grace time.Duration) error {
+// stop has instances end in order, each level in the grace; found: nobody has named them.
+func stop(names []string, found bool, grace time.Duration) error {
 	list, err := instcall.List("")
 	if err != nil {
 		return err
 	}
 	given := make(map[string]bool)
 	for _, p := range names {
-		given[p] = true
+		given[p] = !found
 	}
 	var errs []error
 	for _, level := range levels(names, list) {
-		errs = append(errs, end(level, func(p string) error {
-			err := instcall.Stop(p, grace)
-			if errors.Is(err, syscall.ESRCH) && !given[p] {
-				err = nil // it has ended by itself
-			}
-			return err
+		errs = append(errs, end(level, func(p string) bool { return !given[p] }, func(p string) error {
+			return instcall.Stop(p, grace)
 		}))
 	}
 	return errors.Join(errs...)
@@ -205,7 +203,7 @@ func restart(name, file string, grace time.Duration) error {
 			return err
 		}
 	}
-	if err := stop([]string{name}, grace); err != nil {
+	if err := stop([]string{name}, false, grace); err != nil {
 		return err
 	}
 	return create(c, nil, true)

@@ -367,7 +367,7 @@ func Get(name string) (Info, error) {
 // List tells about all instances below one, without a name below the caller's own; the
 // oldest comes first.
 func List(name string) ([]Info, error) {
-	var list []Info
+	list := []Info{} // JSON has a list, too, if there are none
 	b := make([]byte, 64<<10)
 	a := abi.Instctl{Value: math.MaxUint64}
 	for {
