@@ -206,8 +206,8 @@ func rootRows(beside *inst.Inst) map[string][]rootCall {
 			of(inval, nr(nrClone, 0x20000011), nr(nrClone, 0x00020011))),
 		"make instances": {{func(c *client) int64 { return c.ctl(op(abi.INST_CREATE, "below")).n }, yes, again, eperm}},
 		"manage instances above or beside it": {
-			{func(c *client) int64 { return c.ctl(byID).n }, yes, srch, srch},
-			{func(c *client) int64 { return c.ctl(op(abi.INST_KILL, "a")).n }, yes, srch, srch},
+			{func(c *client) int64 { return c.ctl(byID).n }, yes, srch, eperm},
+			{func(c *client) int64 { return c.ctl(op(abi.INST_KILL, "a")).n }, yes, srch, eperm},
 			{func(c *client) int64 { return c.ctl(op(abi.INST_KILL, "")).n }, eperm, eperm, eperm},
 		},
 	}
