@@ -9,8 +9,6 @@ package escape
 
 import (
 	"embed"
-	"io/fs"
-	"path"
 
 	"mult/userland/calltest"
 )
@@ -19,24 +17,4 @@ import (
 var text embed.FS
 
 // Source has the program and what it includes.
-var Source fs.GlobFS = source{}
-
-// header is what the program shares with the system call tests.
-const header = "calltest.h"
-
-type source struct{}
-
-func (source) Open(name string) (fs.File, error) {
-	if name == header {
-		return calltest.Source.Open(name)
-	}
-	return text.Open(name)
-}
-
-func (source) Glob(pattern string) ([]string, error) {
-	names, err := fs.Glob(text, pattern)
-	if ok, _ := path.Match(pattern, header); ok {
-		names = append(names, header)
-	}
-	return names, err
-}
+var Source = calltest.WithHeader(text)
