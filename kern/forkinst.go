@@ -129,8 +129,8 @@ func (k *Kernel) start(by *proc.Thread, in *inst.Inst, stdio linux.Stdio) (err e
 	if again := proc.Restart(0); errors.As(err, &again) {
 		err = errno.ENOMEM // process 1 was ended: it is out of memory
 	}
-	if err == nil {
-		err = in.Become(inst.Running, inst.Creating)
+	if err == nil && in.Become(inst.Running, inst.Creating) != nil {
+		return endedMeanwhile(in.Name())
 	}
 	if err != nil {
 		return fmt.Errorf("instance %s: %w", in.Name(), err)

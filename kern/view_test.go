@@ -54,8 +54,12 @@ func (c *client) statfs(path string) (blocks, free, files, left uint64) {
 func (c *client) affinity() string {
 	n := c.call(nil, callGetaffinity, 0, 128, spare)
 	count := 0
-	for _, b := range c.memory(spare, int(max(n, 0))) {
+	mask := c.memory(spare, int(max(n, 0)))
+	for _, b := range mask {
 		count += bits.OnesCount8(b)
+	}
+	if n := c.call(mask, callSetaffinity, 0, uint64(len(mask)), 0x401000); n != 0 {
+		return fmt.Sprintf("%d that can't be set: %d", count, n)
 	}
 	return strconv.Itoa(count)
 }

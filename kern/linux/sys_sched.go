@@ -94,7 +94,8 @@ func sysSchedGetPriorityMin(_ *Kernel, _ *proc.Thread, a *Args) (uintptr, error)
 }
 
 // sysSchedSetaffinity implements sched_setaffinity(2): (pid int, size, mask).
-// Threads can't be bound to processors: a mask is accepted if it allows all.
+// Threads can't be bound to processors: a mask is accepted if it allows all of the
+// instance.
 func sysSchedSetaffinity(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 	var b [128]byte
 	n := min(a.Uint(1), uint32(len(b)))
@@ -108,7 +109,7 @@ func sysSchedSetaffinity(k *Kernel, t *proc.Thread, a *Args) (uintptr, error) {
 		return 0, err
 	}
 	some, all := false, true
-	for i := range k.Machine.CPUs() {
+	for i := range k.processors(t) {
 		if b[i/8]&(1<<(i%8)) != 0 {
 			some = true
 		} else {
