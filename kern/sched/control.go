@@ -22,6 +22,7 @@ type control struct {
 	up    *group       // [const] that of the instance above
 	below *group       // [mu] the first of those below
 	next  *group       // [mu] among those of up
+	prev  *group       // [mu]
 
 	tokens int64       // [mu] ns that it may use before it is held, or is in debt
 	filled int64       // [mu] time up to which tokens are right
@@ -63,20 +64,28 @@ func Resume(in *inst.Inst) {
 
 // joinLocked puts the new group g below up.
 func (g *group) joinLocked(up *group) {
-	g.up, g.next, up.below = up, up.below, g
+	g.up, g.next = up, up.below
+	if g.next != nil {
+		g.next.prev = g
+	}
+	up.below = g
 	const own = ofAbove - 1
 	n := up.holds.Load()
 	g.holds.Store(n&^own + ofAbove*int32(bits.OnesCount32(uint32(n&own))))
 }
 
-// leaveLocked ends joinLocked.
+// leaveLocked ends joinLocked. However many siblings there are, it takes no longer: all
+// threads of the machine wait for mu.
 func (g *group) leaveLocked() {
-	for p := &g.up.below; ; p = &(*p).next {
-		if *p == g {
-			*p = g.next
-			return
-		}
+	if g.next != nil {
+		g.next.prev = g.prev
 	}
+	if g.prev != nil {
+		g.prev.next = g.next
+	} else {
+		g.up.below = g.next
+	}
+	g.next, g.prev = nil, nil
 }
 
 // holdLocked holds g and those below for a reason, unless they are.

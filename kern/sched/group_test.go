@@ -289,3 +289,33 @@ func TestHeavier(t *testing.T) {
 	}
 	tr.end()
 }
+
+// TestSiblings frees instances wherever they are among those of their parent: who suspends
+// that reaches those that are left.
+func TestSiblings(t *testing.T) {
+	root := insttest.New(t, "root", New(1).Member())
+	var list [6]*inst.Inst
+	for i := range list {
+		list[i] = insttest.Child(t, root, fmt.Sprintf("n%d", i))
+	}
+	for _, n := range []int{2, 5, 0, 3, 1, 4} {
+		list[n].Release()
+		list[n] = nil
+		Suspend(root)
+		for i, in := range list {
+			if in != nil && !slot.Of(in).held() {
+				t.Errorf("n%d is not suspended", i)
+			}
+		}
+		Resume(root)
+		for i, in := range list {
+			if in != nil && slot.Of(in).held() {
+				t.Errorf("n%d is still suspended", i)
+			}
+		}
+	}
+	if slot.Of(root).below != nil {
+		t.Error("somebody is left")
+	}
+	root.Release()
+}
