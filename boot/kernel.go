@@ -4,6 +4,7 @@ package boot
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ func (m *Machine) StartKernel() error {
 			// Below 0: the counters of two processors differ a little.
 			return int64(clk.Span(uint64(max(ticks, 0))))
 		},
+		Away:    runtime.Away,
 		Wall:    Wall,
 		SetWall: SetWall,
 		VDSO: func() vdso.Params {

@@ -34,6 +34,7 @@ type Config struct {
 	Clock    func() int64            // ns, never goes back
 	Ticks    func() int64            // a quicker clock, see proc.System; nil: Clock
 	TickTime func(ticks int64) int64 // nil: ticks are ns
+	Away     func() int64            // ticks that a goroutine had no processor; nil: 0
 	Wall     func() int64            // ns since 1970
 	SetWall  func(ns int64)
 	VDSO     func() vdso.Params // the same for the vDSO
@@ -108,7 +109,7 @@ func Start(c Config) (*Kernel, error) {
 	}
 	k.proc = proc.System{
 		VM: &k.vm, Run: k.linux.Thread, Sched: k.sched, Parts: k.parts(),
-		InitExited: k.initExited, Clock: c.Clock, Ticks: c.Ticks, TickTime: c.TickTime,
+		InitExited: k.initExited, Clock: c.Clock, Ticks: c.Ticks, TickTime: c.TickTime, Away: c.Away,
 		Log: func(in *inst.Inst, format string, args ...any) {
 			// A program's name may have line ends, and is not to begin another line.
 			text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"mult/arch/amd64"
@@ -16,9 +17,13 @@ import (
 )
 
 // testIdle sleeps: an idle machine takes no timer interrupts but those that
-// its timers need.
+// its timers need. And a goroutine is told how long it had no processor.
 func testIdle(e *env) error {
+	if err := busyAway(e); err != nil {
+		return err
+	}
 	time.Sleep(500 * time.Millisecond)
+	count, away := amd64.TSC(), runtime.Away()
 	var before, after [amd64.MaxCPUs]uint64
 	for i := range e.CPUs {
 		before[i] = amd64.Ticks(i)
@@ -26,6 +31,11 @@ func testIdle(e *env) error {
 	start := time.Now()
 	time.Sleep(10 * time.Second)
 	slept := time.Since(start)
+	count, away = amd64.TSC()-count, runtime.Away()-away
+	// Half of it, since between the looks the host may take its time.
+	if away < int64(count)/2 || away > int64(count) {
+		return fmt.Errorf("asleep it had no processor for %d of %d ticks", away, count)
+	}
 	for i := range e.CPUs {
 		after[i] = amd64.Ticks(i)
 	}
@@ -38,6 +48,26 @@ func testIdle(e *env) error {
 	}
 	if late := slept - 10*time.Second; late < 0 || late > time.Second {
 		return fmt.Errorf("10 s of sleep took %v", slept)
+	}
+	return nil
+}
+
+// busyAway computes among others until it has been without a processor.
+func busyAway(e *env) error {
+	var stop atomic.Bool
+	defer stop.Store(true)
+	spins := make([]uint64, 2*e.CPUs)
+	for i := range spins {
+		go spin(&spins[i], &stop)
+	}
+	count, away := amd64.TSC(), runtime.Away()
+	for start := time.Now(); runtime.Away() == away; {
+		if time.Since(start) > 10*time.Second {
+			return errors.New("among many that compute it had a processor all the time")
+		}
+	}
+	if got, all := runtime.Away()-away, amd64.TSC()-count; got > int64(all) {
+		return fmt.Errorf("it had no processor for %d of %d ticks", got, all)
 	}
 	return nil
 }

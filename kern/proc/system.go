@@ -35,6 +35,10 @@ type System struct {
 	Ticks func() int64
 	// TickTime returns how many nanoseconds a number of ticks are; nil: as many.
 	TickTime func(ticks int64) int64
+	// Away returns how long the calling goroutine has had no processor, in ticks
+	// since some time: it slept, or was ready while others ran. A thread isn't
+	// charged for it. nil: not known.
+	Away func() int64
 
 	base time.Time // [const] by the first Member
 }

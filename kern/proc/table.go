@@ -83,6 +83,9 @@ func Member(sys *System) inst.Member {
 	if sys.TickTime == nil {
 		sys.TickTime = func(ticks int64) int64 { return ticks }
 	}
+	if sys.Away == nil {
+		sys.Away = func() int64 { return 0 }
+	}
 	return inst.Member{
 		Name: "proc",
 		Alloc: func(in, parent *inst.Inst) error {

@@ -36,6 +36,7 @@ func ticks(ns int64) int64 { return ns / (1e9 / TicksPerSecond) }
 // clock counts what a thread uses. Only the thread writes it.
 type clock struct {
 	since                int64 // [own] when the time that isn't counted yet began, in ticks
+	away                 int64 // [own] what of System.Away is none of that time
 	utimeNew, stimeNew   int64 // [own] counted, but not published yet, in ticks
 	utime, stime         atomic.Int64
 	minFaults, majFaults atomic.Int64
@@ -50,11 +51,15 @@ type clock struct {
 // operation this way.
 const publishEvery = 50_000
 
-// chargeKernel counts the time since the last count as the kernel's, for t.
+// chargeKernel counts the time since the last count as the kernel's, for t, but for that
+// without a processor: when many are ready, as when a thousand end, that is nearly all.
 func (t *Thread) chargeKernel() {
-	now := t.Proc.sys.Ticks()
-	t.stimeNew += now - t.since
-	t.charged(now)
+	away, now := t.Proc.sys.Away(), t.Proc.sys.Ticks()
+	t.stimeNew += now - t.since - (away - t.away)
+	t.since, t.away = now, away
+	if t.utimeNew+t.stimeNew >= publishEvery {
+		t.publishCheck()
+	}
 }
 
 // chargeRun counts a stay in user mode as the program's, and what was before it as
@@ -63,13 +68,9 @@ func (t *Thread) chargeRun() {
 	c := t.Ctx
 	t.stimeNew += c.Entered - t.since
 	t.utimeNew += c.Left - c.Entered
-	t.charged(c.Left)
-}
-
-func (t *Thread) charged(now int64) {
-	t.since = now
+	t.since = c.Left
 	if t.utimeNew+t.stimeNew >= publishEvery {
-		t.publishCheck()
+		t.chargeKernel()
 	}
 }
 
@@ -82,15 +83,18 @@ func (t *Thread) publishCheck() {
 }
 
 // startCharging makes the time that is counted begin now: t has slept or waited.
-func (t *Thread) startCharging() { t.since = t.Proc.sys.Ticks() }
+func (t *Thread) startCharging() {
+	t.since, t.away = t.Proc.sys.Ticks(), t.Proc.sys.Away()
+}
 
-// publish lets others see what t has counted.
+// publish lets others see what t has counted. chargeKernel comes before.
 func (t *Thread) publish() {
 	ns := t.Proc.sys.TickTime
 	// Two processors' counters may differ a little.
 	t.utime.Store(t.utime.Load() + ns(max(t.utimeNew, 0)))
 	t.stime.Store(t.stime.Load() + ns(max(t.stimeNew, 0)))
-	t.utimeNew, t.stimeNew = 0, 0
+	// Below 0 is what t was away between two looks at once.
+	t.utimeNew, t.stimeNew = 0, min(t.stimeNew, 0)
 	if t.CPUTime() >= t.sliceEnd {
 		t.sliceOver = true
 	}

@@ -98,6 +98,30 @@ func unlockOSThread() {
 		return
 	}
 `, 1},
+	// How long a goroutine had no processor: away_tamago.go.
+	{"runtime/runtime2.go", "a goroutine's time without a processor",
+		"	trackingStamp   int64 //", `
+	left            int64 // when it left its processor, in ticks of cputicks
+	away            int64 // ticks without a processor, beside those since left
+	trackingStamp   int64 //`[1:], 1},
+	{"runtime/proc.go", "which begins when it leaves its M", `
+func dropg() {
+	gp := getg()
+`, `
+func dropg() {
+	gp := getg()
+	leaveCPU(gp.m.curg)
+`, 1},
+	{"runtime/proc.go", "and ends when it has one again", `
+	// Assign gp.m before entering _Grunning so running Gs have an M.
+	mp.curg = gp
+	gp.m = mp
+`, `
+	// Assign gp.m before entering _Grunning so running Gs have an M.
+	enterCPU(gp)
+	mp.curg = gp
+	gp.m = mp
+`, 1},
 	{"runtime/debug.go", "GOMAXPROCS is bounded by the CPUs", `
 	if GOARCH == "wasm" && n > 1 {`, `
 	n = maxProcs(n)
