@@ -93,6 +93,7 @@ type life struct {
 	kill  *time.Timer // [mu] ends the grace of a Stop; nil: there was none
 	until time.Time   // [mu] when that is
 	root  root        // [mu]
+	log   logQuota
 }
 
 var lifeSlot = inst.NewSlot[life]()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"mult/arch"
 	"mult/fs/devfs"
@@ -110,11 +109,7 @@ func Start(c Config) (*Kernel, error) {
 	k.proc = proc.System{
 		VM: &k.vm, Run: k.linux.Thread, Sched: k.sched, Parts: k.parts(),
 		InitExited: k.initExited, Clock: c.Clock, Ticks: c.Ticks, TickTime: c.TickTime, Away: c.Away,
-		Log: func(in *inst.Inst, format string, args ...any) {
-			// A program's name may have line ends, and is not to begin another line.
-			text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")
-			c.Log.PrintfOf(in.Line(), klog.Notice, "%s: %s", in.Path(), text)
-		},
+		Log: k.logOf,
 	}
 	k.makeTrees()
 	k.vm.OutOfMemory = k.proc.OutOfMemory

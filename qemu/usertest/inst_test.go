@@ -39,7 +39,7 @@ func TestConsole(t *testing.T) {
 		{"exit 5\r", `\n5 mult\n/ # `},
 		// Its instance ends under it.
 		{"instctl console web; echo status $? on $(hostname)\r", `commands.\n\n/ # `},
-		{"kill -TERM 1; sleep 1000\r", `\nstatus [1-9]\d* on mult\n`},
+		{"kill -TERM 1; sleep 1000\r", `status [1-9]\d* on mult\n`},
 	} {
 		g.Send(s.send)
 		g.Expect(s.want, bootLimit)
