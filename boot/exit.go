@@ -39,8 +39,13 @@ func Reboot() {
 // lastLine logs what happens and waits until all output is out.
 func lastLine(s string) {
 	machine.Log.Noticef("%s", s)
-	machine.Log.Flush()
-	machine.console.flush()
+	machine.Flush()
+}
+
+// Flush waits until what was logged is on the line.
+func (m *Machine) Flush() {
+	m.Log.Flush()
+	m.console.flush()
 }
 
 // exit ends the machine: the runtime calls it for os.Exit, and when it

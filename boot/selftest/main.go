@@ -57,6 +57,7 @@ func main() {
 		e.end("no test selftest=%q; there are %s", name, strings.Join(names, ", "))
 	}
 	e.Log.Noticef("selftest %s: start", name)
+	e.Flush() // a panic may lose the byte that is just on its way to the line
 	if err := test(e); err != nil {
 		e.end("%s: %v", name, err)
 	}
