@@ -60,7 +60,8 @@ same made "new new " "$(conf c d)"
 same told_made "/tmp/r /tmp/t" "$(value c root) $(value d root)"
 instctl exec c sh -c "$tree" >/tmp/c; instctl exec d sh -c "$tree" >/tmp/d; chroot /tmp/r sh -c "$tree" >/tmp/r.own
 same copied "$(md5sum </tmp/r.own)" "$(md5sum </tmp/c)"
-same copied_tar "$(md5sum </tmp/r.own)" "$(md5sum </tmp/d)"
+# tar keeps no times of symbolic links.
+same copied_tar "$(sed 's/ [0-9]*$//' /tmp/r.own | md5sum)" "$(sed 's/ [0-9]*$//' /tmp/d | md5sum)"
 same lines yes "$([ $(wc -l </tmp/c) -gt 15 ] && echo yes)"
 instctl exec c sh -c 'echo c >/etc/hard'
 same hard "c new " "$(conf c d)"
